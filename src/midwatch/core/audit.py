@@ -1,0 +1,24 @@
+"""The audit log: one act, one entry, in the act's own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from midwatch.core import clock
+from midwatch.core.actor import Actor
+from midwatch.core.models import AuditEntry
+
+
+def record(actor: Actor, verb: str, object_kind: str, object_name: str, detail: Mapping[str, Any] | None = None) -> None:
+    """Call inside the transaction of the act. `detail` holds plain values and never a secret."""
+    AuditEntry.objects.create(
+        at=clock.now(),
+        who=str(actor)[:200],
+        user_id=actor.user_id,
+        via=actor.via,
+        verb=verb,
+        object_kind=object_kind,
+        object_name=str(object_name)[:200],
+        detail=dict(detail or {}),
+    )

@@ -1,0 +1,60 @@
+"""The loop as one ordered list. Read this first.
+
+Each step knows the steps before it, never the steps after it. Installed apps, navigation and the documentation's index
+are built from this list; import-linter's layers and the README's table are checked against it by `tests/test_tidy.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`package`: dotted below `midwatch`. `question`: what it answers. `wing`: ground, prepare, respond, learn or roof."""
+
+    package: str
+    title: str
+    question: str
+    wing: str
+    has_models: bool = True
+
+
+LIFECYCLE: tuple[Step, ...] = (
+    Step("core", "Core", "What does every room stand on?", "ground"),
+    Step("people", "People", "Who are we, in which teams, and how is each of us reached?", "ground"),
+    Step("catalog", "Services", "What do we run, and who owns it?", "ground"),
+    Step("respond.oncall", "On call", "Who answers now, until when, and who is next?", "respond"),
+    Step("respond.alerts", "Alerts", "What is wrong, since when, and who has it?", "respond"),
+    Step("respond.notify", "Notifications", "Did the message reach the person, and how do we know?", "respond"),
+    Step("respond.escalation", "Escalation", "Who is paged next when nobody answers?", "respond"),
+    Step("intake", "Intake", "Is what a machine told us safely written down?", "roof"),
+    Step("engine", "Engine", "What is due, and is anything late?", "roof"),
+    Step("gitops", "Configuration as code", "Does what runs agree with what was reviewed?", "roof"),
+    Step("api", "API", "What can scripts ask and do?", "roof", has_models=False),
+    Step("web", "Web", "What do people see?", "roof", has_models=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One entry of the navigation. `url_name` is reversed by the web; `icon` is a name of the icon sprite."""
+
+    title: str
+    url_name: str
+    icon: str
+    is_on_phone: bool = True
+
+
+NAVIGATION: tuple[Place, ...] = (
+    Place("Now", "web:now", "activity"),
+    Place("Alerts", "alerts:list", "bell"),
+    Place("On call", "oncall:who", "phone-call"),
+    Place("Services", "catalog:services", "server"),
+    Place("Settings", "web:settings", "settings"),
+)
+
+
+def installed_apps() -> list[str]:
+    """Dotted app names for Django, lowest first."""
+    return [f"midwatch.{step.package}" for step in LIFECYCLE]

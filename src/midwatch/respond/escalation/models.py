@@ -1,0 +1,134 @@
+"""Tables of escalation policies, and of the escalations that run by them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from midwatch.catalog.models import Service
+from midwatch.people.models import Managed, Team, User
+from midwatch.respond.alerts.models import Alert
+from midwatch.respond.oncall.models import Schedule
+
+
+class EscalationPolicy(Managed):
+    """Steps, and how often all of them are repeated. `ack_timeout_seconds` None: 30 min for high urgency, none for low; 0: never."""
+
+    name = models.SlugField(max_length=63, unique=True)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
+    repeat = models.PositiveSmallIntegerField(default=0)
+    repeat_after_seconds = models.PositiveIntegerField(default=600)
+    ack_timeout_seconds = models.PositiveIntegerField(null=True)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Condition(models.TextChoices):
+    UNACKNOWLEDGED = "unacknowledged"
+    UNRESOLVED = "unresolved"
+
+
+class PolicyStep(models.Model):
+    policy = models.ForeignKey(EscalationPolicy, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=100)
+    after_seconds = models.PositiveIntegerField(default=0)  # from the start of the round
+    condition = models.CharField(max_length=14, choices=Condition, default=Condition.UNACKNOWLEDGED)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["policy", "position"], name="policy_step_position_once")]
+
+
+class Notify(models.TextChoices):
+    CURRENT = "current"  # of a schedule: on call now
+    NEXT = "next"
+    PREVIOUS = "previous"
+    ALL = "all"  # of a team: everybody who is paged
+    MANAGERS = "managers"
+
+
+class StepTarget(models.Model):
+    """Whom a step pages: exactly one of schedule, team, user."""
+
+    step = models.ForeignKey(PolicyStep, on_delete=models.CASCADE, related_name="targets")
+    position = models.PositiveSmallIntegerField(default=0)
+    schedule = models.ForeignKey(Schedule, on_delete=models.PROTECT, null=True, related_name="+")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    notify = models.CharField(max_length=8, choices=Notify, default=Notify.CURRENT)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(schedule__isnull=False, team=None, user=None)
+                | Q(schedule=None, team__isnull=False, user=None)
+                | Q(schedule=None, team=None, user__isnull=False),
+                name="step_target_is_one",
+            )
+        ]
+
+
+class ServicePolicy(models.Model):
+    """The policy of a service. The catalog does not know policies; this row joins them."""
+
+    service = models.OneToOneField(Service, on_delete=models.CASCADE, related_name="+")
+    policy = models.ForeignKey(EscalationPolicy, on_delete=models.PROTECT, related_name="+")
+
+
+class TeamPolicy(models.Model):
+    """What "page this team" uses."""
+
+    team = models.OneToOneField(Team, on_delete=models.CASCADE, related_name="+")
+    policy = models.ForeignKey(EscalationPolicy, on_delete=models.PROTECT, related_name="+")
+
+
+class Organisation(models.Model):
+    """One row, id 1: the schedule that is paged when a round reached nobody."""
+
+    duty_schedule = models.ForeignKey(Schedule, on_delete=models.SET_NULL, null=True, related_name="+")
+
+
+class EscalationState(models.TextChoices):
+    PAGING = "paging"  # steps go out
+    JOINED = "joined"  # pages with `leader`; its own start when the leader ends
+    HELD = "held"  # maintenance: starts at its end
+    ACKNOWLEDGED = "acknowledged"  # waits for the time-out of the acknowledgement
+    SNOOZED = "snoozed"
+    EXHAUSTED = "exhausted"  # every round ran; people's own rules still repeat
+    ENDED = "ended"
+
+
+class Escalation(models.Model):
+    """How an open alert is being escalated. One an alert; ends with it."""
+
+    alert = models.OneToOneField(Alert, on_delete=models.CASCADE, related_name="+")
+    policy = models.ForeignKey(EscalationPolicy, on_delete=models.SET_NULL, null=True, related_name="+")
+    direct_user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")  # paged by hand
+    direct_schedule = models.ForeignKey(Schedule, on_delete=models.SET_NULL, null=True, related_name="+")
+    leader = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="joined")
+    joined_count = models.PositiveIntegerField(default=0)
+    joined_told_count = models.PositiveIntegerField(default=0)  # how many the last "+N more" counted
+    state = models.CharField(max_length=12, choices=EscalationState, default=EscalationState.PAGING)
+    why = models.CharField(max_length=300, default="", blank=True)  # why nobody is being paged, when nobody is
+    round = models.PositiveIntegerField(default=1)
+    round_started_at = models.DateTimeField()
+    rounds_limit = models.PositiveIntegerField(default=1)  # raised by un-acknowledge, time-out, end of a snooze
+    next_step = models.PositiveSmallIntegerField(default=0)
+    pulled_seconds = models.PositiveIntegerField(default=0)  # by how much skipped steps brought the later ones forward
+    sent_at = models.DateTimeField(null=True)  # when the last step went out in this round
+    has_reached = models.BooleanField(default=False)  # somebody, in this round
+    last_resort = models.PositiveIntegerField(default=0)  # how many last-resort calls went out in this round
+    asked_at = models.DateTimeField(null=True)  # "still on it?"
+    due_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at"], name="escalation_due", condition=~Q(due_at=None)),
+            models.Index(fields=["policy", "state"], name="escalation_policy_state"),
+            models.Index(fields=["leader"], name="escalation_leader", condition=~Q(leader=None)),
+        ]

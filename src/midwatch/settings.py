@@ -1,0 +1,232 @@
+"""Every setting of Midwatch: typed, read once, bounded, documented in `docs/reference/settings.md`.
+
+A setting is an environment variable `MIDWATCH_<NAME>`; a secret one may be given as `MIDWATCH_<NAME>_FILE`, a path to a
+file that holds it. This module imports no Django, so that the supervisor and the command line stay light.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+PREFIX = "MIDWATCH_"
+
+
+class SettingError(SystemExit):
+    """A setting cannot be used. The text is the manual: it names the variable and says what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`read` turns the text into the value, or raises ValueError with a sentence that says what to write."""
+
+    name: str
+    default: str
+    read: Callable[[str], object]
+    about: str
+    is_secret: bool = False
+
+
+def _text(raw: str) -> str:
+    return raw.strip()
+
+
+def _whole(low: int, high: int, unit: str) -> Callable[[str], int]:
+    def read(raw: str) -> int:
+        try:
+            value = int(raw)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise ValueError(f"give whole {unit}, {low} to {high}")
+        return value
+
+    return read
+
+
+def _address(raw: str) -> str:
+    value = raw.strip().rstrip("/")
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("give an address such as https://midwatch.example.com, without query")
+    return value
+
+
+def _database(raw: str) -> str:
+    value = raw.strip()
+    if value and not value.startswith(("postgresql://", "postgres://")):
+        raise ValueError("give postgresql://user:password@host:5432/name, or leave it out for the embedded SQLite")
+    return value
+
+
+def _mail(raw: str) -> tuple[str, ...]:
+    relays = tuple(part.strip() for part in raw.split(",") if part.strip())
+    for relay in relays:
+        parts = urlsplit(relay)
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            raise ValueError("give smtp://user:password@host:587 or smtps://host:465; a second relay after a comma")
+    return relays
+
+
+def _words(raw: str) -> tuple[str, ...]:
+    return tuple(word for word in raw.replace(",", " ").split() if word)
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("DATA_DIR", "midwatch-data", lambda raw: Path(raw).expanduser().absolute(), "Directory of the embedded database, the event log, keys and backups."),
+    Setting("DATABASE_URL", "", _database, "postgresql://... when SQLite is outgrown; several hosts and options as libpq takes them.", is_secret=True),
+    Setting("BASE_URL", "", _address, "The public address people use, without a trailing slash; links are built with it. Default: the address `serve` listens on."),
+    Setting("PUBLIC_URL", "", _address, "What phones and providers reach (landing pages, callbacks); default: the base URL."),
+    Setting("SECRET_KEY", "", _text, "Signs sessions and landing links. SQLite: made and kept in the data directory. PostgreSQL: required, equal on all nodes.", is_secret=True),
+    Setting("API_TOKEN", "", _text, "An administrator's token for scripts. SQLite: made at the first start and kept in the data directory as `admin-token`.", is_secret=True),
+    Setting("EMAIL_URL", "", _mail, "smtp://user:password@host:port or smtps://...; a second relay after a comma.", is_secret=True),
+    Setting("EMAIL_FROM", "midwatch@localhost", _text, "Sender of every e-mail."),
+    Setting("TWILIO_ACCOUNT_SID", "", _text, "Twilio account for SMS and voice."),
+    Setting("TWILIO_AUTH_TOKEN", "", _text, "Twilio's token; it also checks the signatures of callbacks.", is_secret=True),
+    Setting("TWILIO_FROM", "", _text, "The number messages and calls come from, +420..."),
+    Setting("TWILIO_BASE_URL", "https://api.twilio.com", _address, "Twilio's address, or a compatible gateway's."),
+    Setting("WATCHDOG_URL", "", _address, "Dead-man monitor: requested while the engine is well."),
+    Setting("TRUSTED_PROXIES", "", _words, "Addresses or networks whose X-Forwarded-* headers are believed."),
+    Setting("OUTBOUND_ALLOW", "", _words, "Networks and hosts, besides public ones, that addresses typed in the web may name."),
+    Setting("LOG_LEVEL", "info", _text, "debug, info, warning or error."),
+    Setting("INTAKE_QUEUE_MAX", "20000", _whole(100, 1_000_000, "events"), "Events waiting for their commit before senders get 503."),
+    Setting("EVENT_RETENTION_DAYS", "14", _whole(1, 400, "days"), "How long raw events are kept after they became alerts."),
+    Setting("STORM_VOICE_GAP_SECONDS", "120", _whole(10, 3600, "seconds"), "Pause between two calls to one person."),
+    Setting("STORM_SMS_PER_MINUTE", "2", _whole(1, 60, "messages"), "SMS to one person in a minute; what waits is bundled."),
+    Setting("STORM_OTHER_PER_MINUTE", "6", _whole(1, 6000, "messages"), "Messages to one person and method in a minute; what waits is bundled."),
+    Setting("WEB_THREADS", "8", _whole(1, 64, "threads"), "Pages served at the same time by one web process."),
+    Setting("CHANNEL_THREADS", "4", _whole(1, 64, "threads"), "Messages under way at the same time, for each channel."),
+)
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+
+def raw(name: str) -> str | None:
+    """The text of one setting as given, or None. A `_FILE` twin counts for secrets; both at once is an error."""
+    setting = BY_NAME[name]
+    value = os.environ.get(PREFIX + name)
+    path = os.environ.get(f"{PREFIX}{name}_FILE") if setting.is_secret else None
+    if path:
+        if value:
+            raise SettingError(f"{PREFIX}{name} and {PREFIX}{name}_FILE are both set: keep one of them")
+        try:
+            return Path(path).read_text("utf-8").strip()
+        except OSError as error:
+            raise SettingError(f"{PREFIX}{name}_FILE={path!r}: cannot be read ({error.strerror}): give a readable file") from error
+    return value
+
+
+def value(name: str) -> object:
+    setting = BY_NAME[name]
+    given = raw(name)
+    text = setting.default if given is None or given == "" else given
+    try:
+        return setting.read(text)
+    except ValueError as error:
+        shown = "(hidden)" if setting.is_secret else repr(text)
+        raise SettingError(f"{PREFIX}{name}={shown}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of this process. Get it from `settings()`."""
+
+    data_dir: Path
+    database_url: str
+    base_url: str
+    public_url: str
+    email_urls: tuple[str, ...]
+    email_from: str
+    trusted_proxies: tuple[str, ...]
+    outbound_allow: tuple[str, ...]
+    watchdog_url: str
+    log_level: str
+    intake_queue_max: int
+    event_retention_days: int
+    storm_voice_gap_seconds: int
+    storm_sms_per_minute: int
+    storm_other_per_minute: int
+    web_threads: int
+    channel_threads: int
+
+    @property
+    def is_sqlite(self) -> bool:
+        return not self.database_url
+
+    @property
+    def main_database(self) -> Path:
+        return self.data_dir / "midwatch.sqlite3"
+
+    @property
+    def event_log(self) -> Path:
+        return self.data_dir / "events.sqlite3"
+
+
+@cache
+def settings() -> Settings:
+    """Read once. Tests call `settings.cache_clear()` after changing the environment."""
+    base_url = str(value("BASE_URL")) or "http://127.0.0.1:8000"
+    values = {field: value(field.upper()) for field in Settings.__dataclass_fields__ if field not in {"base_url", "public_url", "email_urls"}}
+    return Settings(
+        base_url=base_url,
+        public_url=str(value("PUBLIC_URL")) or base_url,
+        email_urls=value("EMAIL_URL"),  # type: ignore[arg-type]
+        **values,  # type: ignore[arg-type]
+    )
+
+
+def kept_secret(file_name: str, bytes_count: int = 48) -> str:
+    """A secret that lives in the data directory: made at the first call, mode 600, complete before it is visible."""
+    directory = settings().data_dir
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = directory / file_name
+    if not path.exists():
+        temporary = directory / f".{file_name}.{secrets.token_hex(8)}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(bytes_count) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)  # the first of several starting processes wins
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    return path.read_text("utf-8").strip()
+
+
+def secret_key() -> str:
+    given = raw("SECRET_KEY")
+    if given:
+        if len(given) < 32:
+            raise SettingError("MIDWATCH_SECRET_KEY: give at least 32 characters, for example of `openssl rand -base64 48`")
+        return given
+    if not settings().is_sqlite:
+        raise SettingError("MIDWATCH_SECRET_KEY: required with PostgreSQL, and the same on every node; for example `openssl rand -base64 48`")
+    return kept_secret("secret-key")
+
+
+def api_token() -> str:
+    """The administrator's token for scripts; "" on PostgreSQL when none is set."""
+    given = raw("API_TOKEN")
+    if given:
+        if len(given) < 20:
+            raise SettingError("MIDWATCH_API_TOKEN: give at least 20 characters, for example of `openssl rand -hex 24`")
+        return given
+    return kept_secret("admin-token", 32) if settings().is_sqlite else ""
+
+
+def channel_values(names: tuple[str, ...]) -> dict[str, str]:
+    """What a channel asked for by name, as text."""
+    given: dict[str, str] = {}
+    for name in names:
+        found = value(name)
+        given[name] = ",".join(found) if isinstance(found, tuple) else str(found)
+    return given

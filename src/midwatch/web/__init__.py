@@ -1,0 +1,4 @@
+"""Web: base templates, navigation, log-in, health, first run.
+
+Comes after every room it shows; before nothing.
+"""
