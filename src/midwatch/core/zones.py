@@ -106,6 +106,10 @@ def _year(instant: int) -> int:
     return (_EPOCH + timedelta(microseconds=instant)).year
 
 
+def _new_year(year: int) -> int:
+    return (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
 def _offset(name: str, instant: int) -> int:
     """Microseconds that the wall is ahead of UTC."""
     offset = (_EPOCH + timedelta(microseconds=instant)).astimezone(_zone(name)).utcoffset()
@@ -120,8 +124,7 @@ def _changes(name: str, year: int) -> tuple[tuple[int, int], ...]:
     within three days since 1970; a test reads the raw files to prove that nothing is missed.
     """
     changes: list[tuple[int, int]] = []
-    low = microseconds(datetime(year, 1, 1, tzinfo=UTC))
-    end = microseconds(datetime(year + 1, 1, 1, tzinfo=UTC))
+    low, end = _new_year(year), _new_year(year + 1)
     before = _offset(name, low)
     while low < end:
         high = min(low + DAY, end)
@@ -145,7 +148,7 @@ class WallClock:
     __slots__ = ("_ends", "_offsets", "_starts")
 
     def __init__(self, name: str, first_year: int, last_year: int) -> None:
-        offset = _offset(name, microseconds(datetime(first_year, 1, 1, tzinfo=UTC)))
+        offset = _offset(name, _new_year(first_year))
         self._starts = [-_FOREVER]  # of each stretch of one offset, as instants
         self._offsets = [offset]
         self._ends: list[int] = []  # what the wall has reached when the stretch ends
