@@ -1,0 +1,209 @@
+"""The arguments of each verb of the command line."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+
+PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+
+
+def none(parser: ArgumentParser) -> None:
+    pass
+
+
+def address(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1; 0.0.0.0 for all)"
+    )
+    parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
+
+
+def serve(parser: ArgumentParser) -> None:
+    address(parser)
+    parser.add_argument("--config", type=Path, metavar="DIR", help="configuration as code, applied at each start")
+
+
+def engine(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--health-port", type=_port, metavar="PORT", help="serve /healthz and /metrics here, for example 9464"
+    )
+
+
+def plan(parser: ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, metavar="DIR", help="directory of *.yaml documents")
+    parser.add_argument(
+        "--owner", default="config", help="whose documents these are; others' are not touched (default: config)"
+    )
+    parser.add_argument(
+        "--prune", action="store_true", help="also delete what this owner applied before and is gone from DIR"
+    )
+
+
+def export(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "directory",
+        type=Path,
+        metavar="DIR",
+        nargs="?",
+        help="write files there (default: one stream to standard output)",
+    )
+    parser.add_argument("--with-contacts", action="store_true", help="with the addresses of people's contact methods")
+
+
+def backup(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the archive to write, for example midwatch.tar.gz")
+    parser.add_argument("--force", action="store_true", help="replace FILE when it exists")
+
+
+def restore(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="an archive that `midwatch backup` wrote")
+    parser.add_argument("--force", action="store_true", help="put aside what is in the data directory")
+
+
+def user_create(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="the slug used in configuration and commands: ana")
+    parser.add_argument(
+        "--display-name", default="", metavar="TEXT", help='as people read it: "Ana Novak" (default: the name)'
+    )
+    parser.add_argument("--email", default="", metavar="ADDRESS")
+    parser.add_argument("--time-zone", default="UTC", metavar="ZONE", help="Europe/Prague (default: UTC)")
+    parser.add_argument("--role", default="member", choices=("administrator", "member", "viewer"))
+    parser.add_argument(
+        "--password-stdin",
+        action="store_true",
+        help="read the password from standard input, instead of printing an invitation link",
+    )
+
+
+def user_token(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="whose token")
+    parser.add_argument("--label", default="command line", metavar="TEXT", help="what the token is for")
+    parser.add_argument("--days", type=_days, metavar="N", help="it ends after so many days (default: never)")
+
+
+def user_name(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="the person")
+
+
+def user_deactivate(parser: ArgumentParser) -> None:
+    user_name(parser)
+    parser.add_argument("--force", action="store_true", help="also when somebody's page would then reach nobody")
+
+
+def who(parser: ArgumentParser) -> None:
+    parser.add_argument("team", nargs="?", default="", help="only this team's schedules")
+    parser.add_argument(
+        "--at", metavar="TIME", help="2026-01-05T09:00+01:00, or 2026-01-05T09:00 in UTC (default: now)"
+    )
+
+
+def page(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "target", help="a person, team, service or schedule; team:NAME when the name alone is ambiguous"
+    )
+    parser.add_argument("message", help="what it is about")
+    parser.add_argument(
+        "--priority",
+        default="P1",
+        type=str.upper,
+        choices=PRIORITIES,
+        help="P1 and P2 ring (default: P1)",
+    )
+    parser.add_argument("--description", default="", metavar="TEXT", help="what the person needs to know besides")
+
+
+def numbers(parser: ArgumentParser) -> None:
+    parser.add_argument("numbers", nargs="+", type=_number, metavar="N", help="alert numbers")
+
+
+def snooze(parser: ArgumentParser) -> None:
+    numbers(parser)
+    parser.add_argument("--for", dest="length", default="1h", metavar="LENGTH", help="30m, 2h, 1d (default: 1h)")
+
+
+def note(parser: ArgumentParser) -> None:
+    number(parser)
+    parser.add_argument("text", help="the note")
+
+
+def assign(parser: ArgumentParser) -> None:
+    number(parser)
+    parser.add_argument("person", help="who has it from now on")
+
+
+def number(parser: ArgumentParser) -> None:
+    parser.add_argument("number", type=_number, metavar="N", help="alert number")
+
+
+def alerts(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--status",
+        action="append",
+        default=[],
+        choices=("open", "firing", "acknowledged", "resolved", "all"),
+        help="default: open; may be repeated",
+    )
+    parser.add_argument("--team", default="", help="only this team's")
+    parser.add_argument("--service", default="", help="only this service's")
+    parser.add_argument("--priority", action="append", default=[], type=str.upper, choices=PRIORITIES)
+    parser.add_argument("--query", default="", metavar="TEXT", help="words of the title")
+    parser.add_argument("--before", type=_number, metavar="N", help="older than this alert")
+    parser.add_argument("--limit", type=_limit, default=50, help="how many (default: 50)")
+
+
+def source(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="the source")
+
+
+def shifts(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="the schedule")
+    parser.add_argument("--from", dest="start", metavar="TIME", help="default: now")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="default: 14 days later")
+
+
+def override(parser: ArgumentParser) -> None:
+    parser.add_argument("schedule", help="the schedule")
+    parser.add_argument("user", help="who covers")
+    parser.add_argument("--replaces", default="", metavar="USER", help="instead of whom (default: whoever is on call)")
+    parser.add_argument("--from", dest="start", metavar="TIME", help="default: now")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="until when")
+    parser.add_argument("--for", dest="length", metavar="LENGTH", help="or for how long: 4h")
+    parser.add_argument("--reason", default="", metavar="TEXT")
+
+
+def dry_run(parser: ArgumentParser) -> None:
+    parser.add_argument("policy", help="the escalation policy")
+    parser.add_argument("--priority", default="P1", type=str.upper, choices=PRIORITIES)
+    parser.add_argument("--service", default="", help="as for an alert of this service")
+    parser.add_argument("--at", metavar="TIME", help="as if it fired then (default: now)")
+
+
+def test_page(parser: ArgumentParser) -> None:
+    parser.add_argument("user", help="whom")
+    parser.add_argument("--method", default="", metavar="NAME", help="by this contact method alone")
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 <= int(text[:9]) <= 65_535:
+        raise ArgumentTypeError(f"{text!r} is no port: write 1 to 65535")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    digits = text.removeprefix("#")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 18 or int(digits) == 0:
+        raise ArgumentTypeError(f"{text!r} is no alert's number: write 1042")
+    return int(digits)
+
+
+def _limit(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 10_000:
+        raise ArgumentTypeError(f"{text!r}: write 1 to 10000")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 3_660:
+        raise ArgumentTypeError(f"{text!r}: write whole days, 1 to 3660")
+    return int(text)

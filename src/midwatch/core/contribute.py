@@ -1,0 +1,114 @@
+"""What a room contributes to questions that are asked in one place; it is found by name, so nobody imports upwards.
+
+A room that can say whether it is well has a `checks.py` with `CHECKS`: functions without arguments that return a
+`Check`, or several. `midwatch doctor` asks them all, in the order of the loop.
+
+A room with something to show on a lower room's page has a `panels.py` with `PANELS` (parts of the page) and `BADGES`
+(something beside each row of a list). The page names the place; it does not know who answers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from django.http import HttpRequest
+
+from midwatch.core.guard import guarded
+from midwatch.lifecycle import LIFECYCLE
+
+State = Literal["ok", "warning", "failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`name`: stable, "database.integrity". `sentence`: what was found. `remedy`: what to do about it, "" when ok."""
+
+    name: str
+    question: str
+    state: State
+    sentence: str
+    remedy: str = ""
+
+
+Ask = Callable[[], Check | Sequence[Check]]
+
+
+def askers() -> Iterator[tuple[str, Ask]]:
+    """(package, function) of every check there is, lowest room first."""
+    for step in LIFECYCLE:
+        name = f"midwatch.{step.package}.checks"
+        if importlib.util.find_spec(name) is None:
+            continue
+        for ask in importlib.import_module(name).CHECKS:
+            yield step.package, ask
+
+
+def checks() -> list[Check]:
+    """Every answer. A check that breaks is answered "unknown" and stops no other."""
+    found: list[Check] = []
+    for package, ask in askers():
+        found.extend(answers(package, ask))
+    return found
+
+
+def answers(package: str, ask: Ask) -> list[Check]:
+    name = f"{package.rpartition('.')[2]}.{getattr(ask, '__name__', 'check')}"
+    broken: list[Exception] = []
+    said = guarded(f"doctor: {name}", ask, otherwise=None, on_failure=broken.append)
+    if said is None:
+        text = f"the check itself failed: {type(broken[0]).__name__}: {broken[0]}"
+        return [
+            Check(name, "Can this be checked?", "unknown", text, "see the log; while this lasts, nothing is known here")
+        ]
+    return [said] if isinstance(said, Check) else list(said)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A part of a page about one thing. `place`: "alert.acts". `render` gives safe HTML, "" for nothing to show."""
+
+    place: str
+    order: int
+    render: Callable[[HttpRequest, Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """Something beside each row of a list. `render` gets all rows at once and gives safe HTML by primary key, with a
+    constant number of queries."""
+
+    place: str
+    order: int
+    render: Callable[[HttpRequest, Sequence[Any]], Mapping[int, str]]
+
+
+@cache
+def _contributions(attribute: str) -> tuple[Any, ...]:
+    found: list[Any] = []
+    for step in LIFECYCLE:
+        name = f"midwatch.{step.package}.panels"
+        if importlib.util.find_spec(name) is not None:
+            found.extend(getattr(importlib.import_module(name), attribute, ()))
+    return tuple(sorted(found, key=lambda one: one.order))
+
+
+def panels(place: str, request: HttpRequest, thing: Any) -> list[str]:
+    """What higher rooms show there, in order."""
+    shown = (panel.render(request, thing) for panel in _contributions("PANELS") if panel.place == place)
+    return [html for html in shown if html]
+
+
+def badges(place: str, request: HttpRequest, rows: Sequence[Any]) -> dict[int, list[str]]:
+    """By primary key of the row, in order."""
+    found: dict[int, list[str]] = {row.pk: [] for row in rows}
+    for badge in _contributions("BADGES"):
+        if badge.place == place and rows:
+            for key, html in badge.render(request, rows).items():
+                if html:
+                    found[key].append(html)
+    return found
