@@ -12,7 +12,7 @@ from functools import lru_cache, reduce
 from operator import itemgetter
 from typing import Final
 
-from midwatch.core.zones import DAY, WEEK, WallClock, microseconds, wall_clock, wall_microseconds
+from midwatch.core.zones import DAY, WEEK, WallClock, instant_from, microseconds, wall_clock, wall_microseconds
 
 from .values import Layer, Override, Restriction, Schedule, WeeklyRestriction
 
@@ -196,7 +196,8 @@ def timeline(schedule: Schedule, low: int, high: int) -> list[Piece]:
     """Who is on call from the instant `low` to the instant `high`; where nobody is, there is no piece."""
     clock = wall_clock(schedule.time_zone, low, high)
     layers = [Rotation(layer, position).pieces(clock, low, high) for position, layer in enumerate(schedule.layers)]
-    pieces = _together(layers) if schedule.combine == "all" else reduce(_cover, layers, [])
+    none: list[Piece] = []
+    pieces = _together(layers) if schedule.combine == "all" else reduce(_cover, layers, none)
     for position, override in enumerate(schedule.overrides):
         _apply(pieces, override, position, low, high)
     return pieces
@@ -209,8 +210,9 @@ def entries_at(schedule: Schedule, instant: int) -> tuple[Entry, ...]:
     for position, layer in enumerate(schedule.layers):
         turn = Rotation(layer, position).at(reached)
         entries = entries + turn if schedule.combine == "all" else turn or entries
+    at = instant_from(instant)
     for position, override in enumerate(schedule.overrides):
-        if microseconds(override.start) <= instant < microseconds(override.end):
+        if override.start <= at < override.end:
             entries = overridden(entries, override, position)
     return entries
 
