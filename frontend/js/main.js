@@ -1,0 +1,8 @@
+// What every page of the application loads: htmx, its polling tags, and our own elements. Pages work without any of it.
+import "htmx.org/dist/htmx.esm.js";
+import "htmx.org/dist/ext/hx-ptag.js";
+import "./rel-time.js";
+import "./live.js";
+import "./bulk-select.js";
+import "./keys.js";
+import "./small.js";

@@ -1,0 +1,239 @@
+"""The small parts that every page is made of: `{% load ui %}`.
+
+What a row of a list needs is a plain tag (fast); what stands once or twice on a page is a template in `components/`.
+A state is always told three times: by icon, by word, by colour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, gettext_lazy
+
+from midwatch.core import clock
+from midwatch.web import assets
+
+register = template.Library()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    word: str | Promise
+    icon: str
+    tone: str  # danger, warn, ok, info, violet, quiet
+
+
+LOOKS: Mapping[str, Look] = {
+    # alerts
+    "firing": Look(gettext_lazy("Firing"), "flame", "danger"),
+    "acknowledged": Look(gettext_lazy("Acknowledged"), "hand-stop", "warn"),
+    "resolved": Look(gettext_lazy("Resolved"), "circle-check", "ok"),
+    "snoozed": Look(gettext_lazy("Snoozed"), "zzz", "violet"),
+    "maintenance": Look(gettext_lazy("Maintenance"), "tool", "quiet"),
+    "still firing": Look(gettext_lazy("Still firing"), "flame", "warn"),
+    "test": Look(gettext_lazy("Test"), "test-pipe", "quiet"),
+    # deliveries and their receipts
+    "waiting": Look(gettext_lazy("Waiting"), "hourglass", "quiet"),
+    "sending": Look(gettext_lazy("Sending"), "send", "info"),
+    "handed over": Look(gettext_lazy("Handed to provider"), "send", "info"),
+    "delivered": Look(gettext_lazy("Delivered"), "checks", "ok"),
+    "opened": Look(gettext_lazy("Opened"), "eye", "ok"),
+    "answered": Look(gettext_lazy("Answered"), "hand-stop", "ok"),
+    "failed": Look(gettext_lazy("Failed"), "alert-triangle", "danger"),
+    "unknown": Look(gettext_lazy("Unknown"), "question-mark", "quiet"),
+    "cancelled": Look(gettext_lazy("Not needed"), "ban", "quiet"),
+    "bundled": Look(gettext_lazy("In a bundle"), "stack-2", "quiet"),
+    # escalations and pages
+    "paging": Look(gettext_lazy("Paging"), "phone-call", "danger"),
+    "joined": Look(gettext_lazy("Joined"), "link", "quiet"),
+    "held": Look(gettext_lazy("Held"), "player-pause", "quiet"),
+    "exhausted": Look(gettext_lazy("Nobody answered"), "alert-octagon", "danger"),
+    "ended": Look(gettext_lazy("Ended"), "circle-check", "quiet"),
+    "running": Look(gettext_lazy("Calling"), "phone-call", "danger"),
+    "declined": Look(gettext_lazy("Passed on"), "arrow-forward-up", "warn"),
+    "superseded": Look(gettext_lazy("Called again"), "refresh", "quiet"),
+    "stopped": Look(gettext_lazy("Stopped"), "player-stop", "quiet"),
+    "used up": Look(gettext_lazy("All rules used"), "hourglass-empty", "warn"),
+    # people and things that are well or not
+    "ok": Look(gettext_lazy("OK"), "circle-check", "ok"),
+    "warning": Look(gettext_lazy("Warning"), "alert-triangle", "warn"),
+    "problem": Look(gettext_lazy("Problem"), "alert-octagon", "danger"),
+    "reachable": Look(gettext_lazy("Reachable"), "circle-check", "ok"),
+    "unreachable": Look(gettext_lazy("Cannot be reached"), "phone-off", "danger"),
+    "unconfirmed": Look(gettext_lazy("Not confirmed"), "alert-triangle", "warn"),
+    "disabled": Look(gettext_lazy("Turned off"), "ban", "quiet"),
+    "gap": Look(gettext_lazy("Nobody on call"), "user-off", "danger"),
+    "on call": Look(gettext_lazy("On call"), "phone-call", "ok"),
+    "override": Look(gettext_lazy("Override"), "replace", "violet"),
+    "from code": Look(gettext_lazy("From code"), "file-code", "quiet"),
+    "shadow": Look(gettext_lazy("Shadow: nothing is sent"), "ghost", "violet"),
+}
+PRIORITIES: Mapping[str, Look] = {
+    "P1": Look(gettext_lazy("P1 critical"), "urgent", "danger"),
+    "P2": Look(gettext_lazy("P2 high"), "chevrons-up", "danger"),
+    "P3": Look(gettext_lazy("P3 medium"), "chevron-up", "warn"),
+    "P4": Look(gettext_lazy("P4 low"), "minus", "info"),
+    "P5": Look(gettext_lazy("P5 info"), "info-circle", "quiet"),
+}
+AVATAR_TONES = ("danger", "warn", "ok", "info", "violet", "quiet")
+
+
+@register.simple_tag
+def asset(name: str) -> str:
+    """`{% asset "app.css" %}`: the address of a built file."""
+    return assets.address(name)
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """`{% icon "bell" %}`. Without a label it is decoration and hidden from screen readers."""
+    about = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
+    return format_html('<svg class="icon" {}><use href="{}#{}"></use></svg>', about, assets.address("icons.svg"), name)
+
+
+def _badge(look: Look, word: object) -> SafeString:
+    return format_html('<span class="badge tone-{}">{}<span>{}</span></span>', look.tone, icon(look.icon), word)
+
+
+@register.simple_tag
+def status_badge(state: object, word: str = "") -> SafeString:
+    """A state's icon, word and colour. `word` replaces the usual one ("Acknowledged by Bo")."""
+    look = LOOKS.get(str(state)) or Look(str(state), "question-mark", "quiet")
+    return _badge(look, word or look.word)
+
+
+@register.simple_tag
+def badge(word: str, tone: str = "quiet", icon_name: str = "info-circle") -> SafeString:
+    return _badge(Look(word, icon_name, tone), word)
+
+
+@register.simple_tag
+def priority_badge(priority: str) -> SafeString:
+    look = PRIORITIES.get(priority) or Look(priority, "question-mark", "quiet")
+    return format_html(
+        '<span class="badge tone-{} priority{}" title="{}">{}<span>{}</span></span>',
+        look.tone, " is-loud" if priority == "P1" else "", look.word, icon(look.icon), priority,
+    )  # fmt: skip
+
+
+def relative(at: datetime, now: datetime) -> str:
+    """ "4 min ago", "in 2 h". The browser's <rel-time> says the same words."""
+    seconds = round((now - at).total_seconds())
+    if abs(seconds) < 5:
+        return gettext("just now")
+    distance = spell(abs(seconds))
+    return gettext("%s ago") % distance if seconds > 0 else gettext("in %s") % distance
+
+
+def spell(seconds: int) -> str:
+    """A length, in one unit or two: "45 s", "4 min", "2 h 10 min", "3 d"."""
+    if seconds < 60:
+        return gettext("%d s") % seconds
+    if seconds < 3600:
+        return gettext("%d min") % (seconds // 60)
+    if seconds < 86_400:
+        hours, minutes = divmod(seconds // 60, 60)
+        text = gettext("%d h") % hours
+        return f"{text} {gettext('%d min') % minutes}" if hours < 6 and minutes else text
+    return gettext("%d d") % (seconds // 86_400)
+
+
+def countdown_text(at: datetime, now: datetime) -> str:
+    """ "4:07", "1:04:07"; "now" when it has come."""
+    left = round((at - now).total_seconds())
+    if left <= 0:
+        return gettext("now")
+    hours, rest = divmod(left, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def absolute(at: datetime) -> str:
+    """In the viewer's zone, with its abbreviation, and with the day unless it is today."""
+    local = timezone.localtime(at)
+    is_today = local.date() == timezone.localtime(clock.now()).date()
+    return date_format(local, "H:i T" if is_today else "D j M H:i T", use_l10n=False)
+
+
+def absolute_long(at: datetime) -> str:
+    return date_format(timezone.localtime(at), "D j M Y H:i:s T", use_l10n=False)
+
+
+def _time(at: datetime, text: SafeString | str) -> SafeString:
+    stamp = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, absolute_long(at), text)
+
+
+@register.simple_tag
+def when(at: datetime | None, shape: str = "relative") -> SafeString:
+    """A moment. `shape`: "relative" (4 min ago), "absolute" (Tue 3 Nov 02:14 CET), "both", or "countdown" (4:07)."""
+    if at is None:
+        return format_html('<span class="text-secondary">{}</span>', gettext("never"))
+    match shape:
+        case "absolute":
+            return _time(at, absolute(at))
+        case "both":
+            moving = format_html("<rel-time>{}</rel-time>", _time(at, relative(at, clock.now())))
+            return format_html("{} ({})", _time(at, absolute(at)), moving)
+        case "countdown":
+            return format_html('<rel-time kind="countdown">{}</rel-time>', _time(at, countdown_text(at, clock.now())))
+        case "relative":
+            return format_html("<rel-time>{}</rel-time>", _time(at, relative(at, clock.now())))
+        case _:
+            raise template.TemplateSyntaxError(f"when: shape {shape!r}: say relative, absolute, both or countdown")
+
+
+@register.filter
+def duration(seconds: float) -> str:
+    return spell(int(seconds))
+
+
+def initials(name: str) -> str:
+    words = [word for word in name.split() if word[0].isalnum()]
+    if not words:
+        return "?"
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+@register.simple_tag(takes_context=True)
+def person(context: Mapping[str, Any], user: object, note: str = "") -> SafeString:
+    """A person's chip. `user`: a User, or a name when the person is only known by it; None reads "nobody"."""
+    if user is None or user == "":
+        return format_html('<span class="person text-secondary">{}</span>', gettext("nobody"))
+    name = str(user)
+    tone = AVATAR_TONES[hashlib.blake2s(name.encode()).digest()[0] % len(AVATAR_TONES)]
+    me = getattr(context.get("page"), "me", None)
+    soft = ' <span class="text-secondary">{}</span>'
+    mine = format_html(soft, f"({gettext('you')})") if me is not None and me == user else ""
+    tail = format_html(soft, note) if note else ""
+    face = format_html('<span class="avatar avatar-xs tone-{}" aria-hidden="true">{}</span>', tone, initials(name))
+    return format_html('<span class="person">{}<span>{}{}{}</span></span>', face, name, mine, tail)
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField, *, autocomplete: str = "", placeholder: str = "", inputmode: str = "") -> dict[str, Any]:
+    """A form's field: label, help, control, errors, tied together for screen readers."""
+    widget = bound.field.widget
+    is_check = isinstance(widget, CheckboxInput)
+    is_choices = isinstance(widget, CheckboxSelectMultiple | RadioSelect)
+    if is_check or is_choices:
+        css = "form-check-input"
+    elif isinstance(widget, Select):
+        css = "form-select"
+    else:
+        css = "form-control"
+    given = {"autocomplete": autocomplete, "placeholder": placeholder, "inputmode": inputmode}
+    attributes: dict[str, str | bool] = {name: value for name, value in given.items() if value}
+    attributes["class"] = f"{css} is-invalid" if bound.errors else css
+    control = bound.as_widget(attrs=attributes)
+    return {"field": bound, "control": control, "is_check": is_check, "is_choices": is_choices}
