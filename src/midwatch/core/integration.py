@@ -52,7 +52,7 @@ PRIORITY_WORDS: Mapping[str, str] = {
 PRIORITY_DEFAULT = "P3"
 
 
-class Rejected(Exception):
+class Rejected(Exception):  # noqa: N818 - what happened, in the words of this module
     """The payload as a whole is not what this source speaks. The message says what was expected, for its owner."""
 
 
@@ -69,7 +69,7 @@ class Event:
     `key`: dedup key within the source. `priority_word`: the vendor's own word ("critical", "page", "P2"); the
     source's table turns it into P1 to P5. `group_key`: what the vendor groups by; pages of a group join.
     `starts_at`: when the vendor says it began, aware UTC, or None. `truncated`: how many alerts the vendor left out of
-    the payload; it stands on the payload's first event only, so a sum is right. `labels_dropped`: labels over LABELS_MAX.
+    the payload; it stands on the payload's first event only, so a sum is right. `labels_dropped`: labels too many.
     """
 
     key: str
@@ -142,8 +142,9 @@ class Message:
     """One message to one person by one method, rendered by `respond/notify/words.py`; a channel only transports it.
 
     `delivery`: the idempotency key. `kind`: page, update, resolved, test, bundle, handoff. `to`: person's slug.
-    `address`: where (e-mail address, +420..., URL). `subject`, `text`: long form. `short`: one GSM-7 segment. `spoken`: for a voice.
-    `lines`: facts for an e-mail body, first line first. `thread`: id that keeps messages of one alert together. `ack_url`: landing page or "".
+    `address`: where (e-mail address, +420..., URL). `subject`, `text`: long form. `short`: one GSM-7 segment.
+    `spoken`: for a voice. `lines`: facts for an e-mail body, first line first. `thread`: id that keeps messages of one
+    alert together. `ack_url`: landing page or "".
     `sent_at`: aware UTC. `secret`: the contact method's own secret or "".
     """
 
@@ -165,8 +166,8 @@ class Message:
     urgency: str = "high"
     secret: str = ""
     is_address_trusted: bool = False  # from configuration as code: may name any address; otherwise public ones only
-    # {public}/hooks/PROVIDER/REFERENCE; "" when callbacks cannot reach us. The channel appends "/voice", "/status" and so
-    # on; the same provider's inbound gives REFERENCE back as `delivery`. Any text of [A-Za-z0-9_.~-] will do.
+    # {public}/hooks/PROVIDER/REFERENCE; "" when callbacks cannot reach us. The channel appends "/voice" and so on; the
+    # same provider's inbound gives REFERENCE back as `delivery`. Any text of [A-Za-z0-9_.~-] will do.
     callback_url: str = ""
 
 
@@ -212,7 +213,7 @@ class Channel(Protocol):
         """The normalised address. Raises `ValueError` with a sentence that says what to write."""
 
     def missing_settings(self, type: str, config: ChannelConfig) -> str:
-        """"" when this channel can send, else a sentence naming the setting that is missing."""
+        """ "" when this channel can send, else a sentence naming the setting that is missing."""
 
     def send(self, type: str, message: Message, config: ChannelConfig) -> Receipt:
         """Transport one message. Raises `DeliveryError`. The network goes through `midwatch.core.net`."""
@@ -275,7 +276,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class InboundReply:
-    """What the callback meant, in order. `again_url`: where the provider posts what is answered to the words said next."""
+    """What the callback meant, in order. `again_url`: where the answer to the words said next is posted."""
 
     said: Sequence[Act | StatusReport | Question]
     again_url: str = ""

@@ -116,12 +116,14 @@ def key(value: str) -> str:
 
 
 def labels(value: Mapping[str, Any]) -> tuple[dict[str, str], int]:
-    """(labels, how many were dropped). Values that are not text are shown as JSON; those over LABELS_MAX are dropped."""
+    """(labels, how many were dropped). Values that are not text are shown as JSON; those over LABELS_MAX go."""
     names = [name for name in LABELS_FIRST if name in value]
     names += [name for name in value if name not in LABELS_FIRST]
     kept: dict[str, str] = {}
-    for name in names[:LABELS_MAX]:
-        kept[clean(name, LABEL_NAME_MAX, is_one_line=True)] = shown(value[name], LABEL_VALUE_MAX)
+    for name in names:
+        cleaned = clean(name, LABEL_NAME_MAX, is_one_line=True)
+        if cleaned and len(kept) < LABELS_MAX:
+            kept.setdefault(cleaned, shown(value[name], LABEL_VALUE_MAX))
     return kept, len(value) - len(kept)
 
 
@@ -137,7 +139,7 @@ def fingerprint(value: Mapping[str, Any]) -> str:
 
 
 def link(href: object, link_text: object = "") -> Link | None:
-    """A link people can follow, or None: only http and https, never `javascript:`; not cut, a cut address leads astray."""
+    """A link people can follow, or None: http and https, never `javascript:`; not cut, a cut address leads astray."""
     if not isinstance(href, str):
         return None
     address = href.strip()
@@ -154,8 +156,11 @@ def link(href: object, link_text: object = "") -> Link | None:
 
 def links(found: Iterable[Link | None]) -> tuple[Link, ...]:
     """Without the unusable and the repeated, LINKS_MAX at most."""
-    kept = {candidate.href: candidate for candidate in reversed([one for one in found if one is not None])}
-    return tuple(reversed(kept.values()))[:LINKS_MAX]
+    kept: dict[str, Link] = {}
+    for one in found:
+        if one is not None and len(kept) < LINKS_MAX:
+            kept.setdefault(one.href, one)
+    return tuple(kept.values())
 
 
 def moment(value: object) -> datetime | None:

@@ -1,0 +1,203 @@
+"""HTTP through urllib3, to the checked address only, within one deadline."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import socket
+import ssl
+from typing import Any
+from urllib.parse import unquote, urljoin
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from midwatch.core.net import addresses
+from midwatch.core.net.addresses import Target
+from midwatch.core.net.deadline import Deadline, DeadlineTlsSocket, connect, tls_context
+from midwatch.core.net.errors import AddressRefused, NetError
+from midwatch.core.net.shapes import BODY_BYTES_MAX, HttpAnswer, HttpRequest
+
+REDIRECTS_KEEPING_METHOD = frozenset({307, 308})
+REDIRECTS = frozenset({301, 302, 303}) | REDIRECTS_KEEPING_METHOD
+CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+USER_AGENT = "Midwatch"
+
+
+class _PlainConnection(HTTPConnection):
+    """Connects to the addresses that were checked, whatever the name says by now."""
+
+    def __init__(self, *args: Any, ips: tuple[str, ...], deadline: Deadline, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ips = ips
+        self.deadline = deadline
+
+    def _new_conn(self) -> socket.socket:
+        return connect(self.ips, self.port or 80, self.deadline)
+
+
+class _TlsConnection(HTTPSConnection):
+    """The same; the certificate is checked against the name, which also goes into SNI and Host."""
+
+    def __init__(self, *args: Any, ips: tuple[str, ...], deadline: Deadline, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ips = ips
+        self.deadline = deadline
+
+    def _new_conn(self) -> socket.socket:
+        sock = connect(self.ips, self.port or 443, self.deadline)
+        sock.settimeout(self.deadline.left())
+        return sock
+
+    def connect(self) -> None:
+        super().connect()
+        if isinstance(self.sock, DeadlineTlsSocket):
+            self.sock.deadline = self.deadline
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+def send_http(request: HttpRequest) -> HttpAnswer:
+    deadline = Deadline(request.timeout_seconds)
+    method, url, body = request.method, request.url, request.body
+    headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", "connection": "close"}
+    headers |= {name.lower(): value for name, value in request.headers.items()}
+    if request.basic_auth is not None:
+        headers["authorization"] = _basic(*request.basic_auth)
+    _check_headers(method, headers)
+    is_trusted = request.is_trusted
+    redirects_left = request.redirects_max
+    while True:
+        try:
+            target = addresses.resolve_url(url, is_trusted=is_trusted, timeout_seconds=deadline.left())
+        except TimeoutError:
+            raise NetError(f"no answer within {request.timeout_seconds:g} s") from None
+        if target.url.auth and "authorization" not in headers:
+            user, _, password = target.url.auth.partition(":")
+            headers["authorization"] = _basic(unquote(user), unquote(password))
+        answer = _send_once(target, method, headers, body, deadline)
+        location = answer.headers.get("location", "")
+        follows = answer.status in REDIRECTS_KEEPING_METHOD or (
+            answer.status in REDIRECTS and (method in {"GET", "HEAD"} or answer.status == 303)
+        )
+        # A 301 after a POST would go on as a GET, and its 200 would pass for a delivery: that is the caller's answer.
+        if not (redirects_left and follows and location):
+            return answer
+        redirects_left -= 1
+        next_url = urljoin(target.url._replace(auth=None).url, location)
+        _, scheme, host, port = addresses.split_url(next_url)
+        if target.scheme == "https" and scheme == "http":
+            raise AddressRefused(f"{target.name} redirects from https to http: give the final address")
+        if (scheme, host, port) != target.origin:
+            headers = {name: value for name, value in headers.items() if name not in CREDENTIAL_HEADERS}
+        is_trusted = is_trusted and host == target.host
+        if answer.status == 303 and method != "HEAD":
+            method, body = "GET", b""
+            headers = {name: value for name, value in headers.items() if not name.startswith("content-")}
+        url = next_url
+
+
+def _send_once(target: Target, method: str, headers: dict[str, str], body: bytes, deadline: Deadline) -> HttpAnswer:
+    pool_class, extra = (_TlsPool, {"ssl_context": tls_context()}) if target.scheme == "https" else (_PlainPool, {})
+    timed_out = f"{target.name} did not answer within {deadline.seconds:g} s"
+    pool = pool_class(
+        target.host,
+        target.port,
+        maxsize=1,
+        retries=False,
+        ips=target.ips,
+        deadline=deadline,
+        **extra,  # type: ignore[arg-type]
+    )
+    try:
+        response = pool.urlopen(
+            method,
+            target.url.request_uri,
+            body=body or (b"" if method in {"POST", "PUT", "PATCH"} else None),
+            headers=headers,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+            timeout=urllib3.Timeout(total=deadline.left()),
+        )
+        content, is_cut = _read(response)
+        return HttpAnswer(response.status, _lower(response.headers), content, is_cut)
+    except (TimeoutError, urllib3.exceptions.TimeoutError):
+        raise NetError(timed_out) from None
+    except urllib3.exceptions.SSLError as error:
+        raise NetError(f"{target.name}: TLS failed, {_tls_reason(error)}") from None
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        if isinstance(error.__cause__ or error.__context__, TimeoutError):
+            raise NetError(timed_out) from None
+        raise NetError(f"{target.name}: {_reason(error)}") from None
+    finally:
+        pool.close()
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> tuple[bytes, bool]:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        for part in response.stream(65_536, decode_content=False):
+            parts.append(part)
+            size += len(part)
+            if size > BODY_BYTES_MAX:
+                return b"".join(parts)[:BODY_BYTES_MAX], True
+        return b"".join(parts), False
+    finally:
+        response.close()
+
+
+def _lower(headers: urllib3.HTTPHeaderDict) -> dict[str, str]:
+    return {name.lower(): headers[name] for name in headers}
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
+
+
+def _check_headers(method: str, headers: dict[str, str]) -> None:
+    if not method.isascii() or not method.isalpha():
+        raise NetError("the method is not a word")
+    for name, value in headers.items():
+        is_name_fine = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+        is_value_fine = value.isascii() and (value.isprintable() or value == "")
+        if not (is_name_fine and is_value_fine):
+            raise NetError("a header holds characters that HTTP does not carry: use plain ASCII")
+
+
+def _tls_reason(error: BaseException) -> str:
+    inner = error.args[0] if error.args else error
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted ({inner.verify_message})"
+    return "it does not speak TLS as we do (is it http:// on this port?)"
+
+
+def _reason(error: BaseException) -> str:
+    """Words for the usual failures; never the library's own text, which quotes the address."""
+    cause = error
+    for _ in range(4):
+        if isinstance(cause, OSError) or cause.__cause__ is None:
+            break
+        cause = cause.__cause__
+    if not isinstance(cause, OSError) and len(error.args) > 1 and isinstance(error.args[1], OSError):
+        cause = error.args[1]
+    match cause:
+        case ConnectionRefusedError():
+            return "connection refused, nothing listens there"
+        case ConnectionResetError() | BrokenPipeError():
+            return "the connection was cut"
+        case OSError(strerror=str(words)) if words:
+            return words.lower()
+        case binascii.Error():
+            return "the answer cannot be read"
+        case _:
+            return "it did not answer in HTTP"
