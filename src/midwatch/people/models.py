@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import Q
 
 
 class Managed(models.Model):
-    """Something that may come from configuration as code: then `code_owner` names who applied it, and the web only reads it."""
+    """May come from configuration as code: then `code_owner` names who applied it, and the web only reads it."""
 
     code_owner = models.CharField(max_length=63, default="", db_default="")
     code_file = models.CharField(max_length=300, default="", db_default="")  # FILE:LINE, for a link
@@ -31,7 +33,7 @@ class User(AbstractBaseUser, Managed):
     """A person. `name` is the slug used in configuration, commands and messages."""
 
     USERNAME_FIELD = "name"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     name = models.SlugField(max_length=63, unique=True)
     display_name = models.CharField(max_length=200)
@@ -42,9 +44,13 @@ class User(AbstractBaseUser, Managed):
     are_contacts_from_code = models.BooleanField(default=False)
     are_rules_from_code = models.BooleanField(default=False)
     repeat_after_seconds = models.PositiveIntegerField(default=300)  # of the high rules; 0: never again
-    notify_on = models.JSONField(default=dict)  # {"acknowledged": "mail", "resolved": "mail", "shiftStart": ["24h", "0s"]}
+    notify_on = models.JSONField(
+        default=dict
+    )  # {"acknowledged": "mail", "resolved": "mail", "shiftStart": ["24h", "0s"]}
     has_shortcuts = models.BooleanField(default=True)
-    credentials_epoch = models.PositiveIntegerField(default=0)  # part of session hash, calendar token: raising it ends them all
+    credentials_epoch = models.PositiveIntegerField(
+        default=0
+    )  # part of session hash, calendar token: raising it ends them all
     created_at = models.DateTimeField()
 
     class Meta:
@@ -75,7 +81,9 @@ class Team(Managed):
     name = models.SlugField(max_length=63, unique=True)
     display_name = models.CharField(max_length=200)
     mode = models.CharField(max_length=10, choices=TeamMode, default=TeamMode.LIVE)
-    members = models.ManyToManyField(User, through="Membership", related_name="teams")
+    members: models.ManyToManyField[User, Membership] = models.ManyToManyField(
+        User, through="Membership", related_name="teams"
+    )
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -137,7 +145,7 @@ class Urgency(models.TextChoices):
 
 
 class NotificationRule(models.Model):
-    """After so long, by this method. `opens_at`/`closes_at`: hold the message until the window is open (person's zone)."""
+    """After so long, by this method. `opens_at`/`closes_at`: held until the window is open (person's zone)."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notification_rules")
     urgency = models.CharField(max_length=4, choices=Urgency)

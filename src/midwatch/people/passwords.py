@@ -1,0 +1,50 @@
+"""Passwords: Argon2id with OWASP's figures, and the log-in backend."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from django.contrib.auth import hashers
+from django.contrib.auth.backends import BaseBackend
+from django.http import HttpRequest
+
+from midwatch.people.models import User
+from midwatch.people.queries import user_for_login
+
+HASHES_AT_ONCE = 2  # each takes 19 MiB; a flood of log-ins must not take the machine
+UNKNOWN = hashers.UNUSABLE_PASSWORD_PREFIX  # nobody's hash
+_slots = threading.BoundedSemaphore(HASHES_AT_ONCE)
+
+
+class Argon2id(hashers.Argon2PasswordHasher):
+    """m = 19 MiB, t = 2, p = 1 (OWASP Password Storage Cheat Sheet), at most two at a time in a process."""
+
+    time_cost = 2
+    memory_cost = 19 * 1024
+    parallelism = 1
+
+    def encode(self, password: str, salt: str) -> str:
+        with _slots:
+            return super().encode(password, salt)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        with _slots:
+            return super().verify(password, encoded)
+
+
+class Backend(BaseBackend):
+    """Log in by name or e-mail. An unknown name takes as long as a wrong password."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **credentials: Any
+    ) -> User | None:
+        if not username or password is None:
+            return None
+        user = user_for_login(username)
+        # An unusable hash makes check_password hash something else of the same cost.
+        is_right = hashers.check_password(password, user.password if user is not None else UNKNOWN)
+        return user if user is not None and is_right and user.is_active else None
+
+    def get_user(self, user_id: int) -> User | None:
+        return User.objects.filter(pk=user_id, is_active=True).first()
