@@ -32,6 +32,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "midwatch.web.middleware.SecurityHeaders",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "midwatch.web.middleware.Hosts",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -100,6 +101,10 @@ TIME_ZONE = "UTC"
 USE_I18N = True
 LANGUAGE_CODE = "en"
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [str(BASE_DIR / "web" / "static")]
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.AppDirectoriesFinder"]
+WHITENOISE_USE_FINDERS = True  # what the package carries is served as it is: no collectstatic, no static root
+WHITENOISE_MAX_AGE = 24 * 3600
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+WHITENOISE_IMMUTABLE_FILE_TEST = r"/dist/[a-z]+\.[0-9a-f]{10}\.(css|js|svg)$"  # built names carry their content's hash
 
 LOGGING_CONFIG = None  # midwatch.core.logs.configure() does it: no paths, no secrets

@@ -1,7 +1,7 @@
 """The built front end: from a plain name ("app.css") to the address of the file with its content hash in the name.
 
 `frontend/hatch_build.py` makes the files while the package is built. Since the name changes with the content, browsers
-may keep a file for ever: WhiteNoise asks `is_immutable`.
+may keep a file for ever (WHITENOISE_IMMUTABLE_FILE_TEST).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 DIRECTORY = Path(__file__).resolve().parent / "static" / "dist"
-_HASHED = re.compile(r"/dist/[a-z]+\.[0-9a-f]{10}\.(css|js|svg)(\.gz|\.br)?$")
 
 
 @cache
@@ -39,6 +38,15 @@ def address(name: str) -> str:
         raise ImproperlyConfigured(f"{name!r} is not built; there are {', '.join(manifest())}") from error
 
 
-def is_immutable(path: str, url: str) -> bool:
-    """WHITENOISE_IMMUTABLE_FILE_TEST."""
-    return _HASHED.search(url) is not None
+@cache
+def _drawings() -> dict[str, str]:
+    sprite = (DIRECTORY / manifest()["icons.svg"]).read_text("utf-8")
+    return dict(re.findall(r'<symbol id="([a-z0-9-]+)"[^>]*>(.*?)</symbol>', sprite, re.DOTALL))
+
+
+def drawing(name: str) -> str:
+    """The inside of an icon's <svg>."""
+    try:
+        return _drawings()[name]
+    except KeyError as error:
+        raise ImproperlyConfigured(f"no icon {name!r} is built: name it in a template and run `make assets`") from error

@@ -102,6 +102,13 @@ def icon(name: str, label: str = "") -> SafeString:
     return format_html('<svg class="icon" {}><use href="{}#{}"></use></svg>', about, assets.address("icons.svg"), name)
 
 
+@register.simple_tag
+def drawn_icon(name: str) -> SafeString:
+    """Like `icon`, with the drawing inside the page: for landing pages, which fetch as little as they can."""
+    drawing = mark_safe(assets.drawing(name))  # noqa: S308 - from our own sprite
+    return format_html('<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">{}</svg>', drawing)
+
+
 def _badge(look: Look, word: object) -> SafeString:
     return format_html('<span class="badge tone-{}">{}<span>{}</span></span>', look.tone, icon(look.icon), word)
 
@@ -226,7 +233,9 @@ def field(bound: BoundField, *, autocomplete: str = "", placeholder: str = "", i
     widget = bound.field.widget
     is_check = isinstance(widget, CheckboxInput)
     is_choices = isinstance(widget, CheckboxSelectMultiple | RadioSelect)
-    if is_check or is_choices:
+    if is_choices:
+        css = ""  # Django would put it on the list around the choices as well
+    elif is_check:
         css = "form-check-input"
     elif isinstance(widget, Select):
         css = "form-select"
@@ -234,6 +243,7 @@ def field(bound: BoundField, *, autocomplete: str = "", placeholder: str = "", i
         css = "form-control"
     given = {"autocomplete": autocomplete, "placeholder": placeholder, "inputmode": inputmode}
     attributes: dict[str, str | bool] = {name: value for name, value in given.items() if value}
-    attributes["class"] = f"{css} is-invalid" if bound.errors else css
+    if css:
+        attributes["class"] = f"{css} is-invalid" if bound.errors else css
     control = bound.as_widget(attrs=attributes)
     return {"field": bound, "control": control, "is_check": is_check, "is_choices": is_choices}
