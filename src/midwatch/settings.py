@@ -141,6 +141,7 @@ class Settings:
     database_url: str
     base_url: str
     public_url: str
+    has_public_url: bool  # an address was set on purpose, so providers may call back
     email_urls: tuple[str, ...]
     email_from: str
     trusted_proxies: tuple[str, ...]
@@ -172,10 +173,11 @@ class Settings:
 def settings() -> Settings:
     """Read once. Tests call `settings.cache_clear()` after changing the environment."""
     base_url = str(value("BASE_URL")) or "http://127.0.0.1:8000"
-    values = {field: value(field.upper()) for field in Settings.__dataclass_fields__ if field not in {"base_url", "public_url", "email_urls"}}
+    values = {field: value(field.upper()) for field in Settings.__dataclass_fields__ if field not in {"base_url", "public_url", "has_public_url", "email_urls"}}
     return Settings(
         base_url=base_url,
         public_url=str(value("PUBLIC_URL")) or base_url,
+        has_public_url=bool(value("PUBLIC_URL") or value("BASE_URL")),
         email_urls=value("EMAIL_URL"),  # type: ignore[arg-type]
         **values,  # type: ignore[arg-type]
     )

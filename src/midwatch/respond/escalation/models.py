@@ -122,6 +122,7 @@ class Escalation(models.Model):
     sent_at = models.DateTimeField(null=True)  # when the last step went out in this round
     has_reached = models.BooleanField(default=False)  # somebody, in this round
     last_resort = models.PositiveIntegerField(default=0)  # how many last-resort calls went out in this round
+    last_resort_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True)  # "still on it?"
     due_at = models.DateTimeField(null=True)
     claimed_until = models.DateTimeField(null=True)

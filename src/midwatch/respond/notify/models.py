@@ -41,6 +41,7 @@ class Page(models.Model):
     failed_at = models.DateTimeField(null=True)  # when every method of a cycle had failed; None again once one is handed over
     ended_at = models.DateTimeField(null=True)
     note = models.CharField(max_length=300, default="", db_default="")  # "Bo has it", for steps that go out after an acknowledgement
+    context = models.JSONField(default=dict)  # what the words need: who else was paged, the next step and when
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["origin", "user"], name="page_once")]
@@ -88,6 +89,7 @@ class Delivery(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField()
     due_at = models.DateTimeField()
+    wanted_at = models.DateTimeField()  # when it should leave: 60 s later without a hand-over the next method goes out
     claimed_until = models.DateTimeField(null=True)
     claimed_by = models.CharField(max_length=100, default="", db_default="")
     handed_over_at = models.DateTimeField(null=True)
@@ -101,8 +103,11 @@ class Delivery(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["channel", "rank", "due_at"], name="delivery_due", condition=Q(state__in=["waiting", "sending"])),
-            models.Index(fields=["due_at"], name="delivery_late", condition=Q(state__in=["waiting", "sending"])),
+            models.Index(
+                fields=["wanted_at"], name="delivery_overdue", condition=Q(state__in=["waiting", "sending"], passed_on_at=None)
+            ),
             models.Index(fields=["user", "channel", "-handed_over_at"], name="delivery_user_channel"),
+            models.Index(fields=["page"], name="delivery_page", condition=~Q(page=None)),
             models.Index(fields=["alert", "id"], name="delivery_alert"),
             models.Index(fields=["provider_id"], name="delivery_provider", condition=~Q(provider_id="")),
         ]

@@ -1,0 +1,35 @@
+"""Writing the timeline: what happened, in a sentence, with its facts beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from midwatch.core import clock
+from midwatch.core.actor import ENGINE, Actor
+from midwatch.core.text import clean
+from midwatch.respond.alerts.models import TimelineEntry
+
+TEXT_MAX = 2_000
+
+
+def entry(alert_id: int, kind: str, text: str, by: Actor = ENGINE, *, at: datetime | None = None, **detail: Any) -> TimelineEntry:
+    """An unsaved entry, for writing many at once."""
+    return TimelineEntry(
+        alert_id=alert_id,
+        at=at or clock.now(),
+        kind=kind,
+        who=str(by)[:200],
+        user_id=by.user_id,
+        text=clean(text, TEXT_MAX),
+        detail=detail,
+    )
+
+
+def note(alert_id: int, kind: str, text: str, by: Actor = ENGINE, **detail: Any) -> None:
+    note_many([entry(alert_id, kind, text, by, **detail)])
+
+
+def note_many(entries: Iterable[TimelineEntry]) -> None:
+    TimelineEntry.objects.bulk_create(entries)

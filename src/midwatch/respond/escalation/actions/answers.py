@@ -1,0 +1,207 @@
+"""What follows when an alert was answered, given back, resolved, held or joined: the engine's reactions call these.
+
+Each reads the state as it is now, so one that is late or comes twice does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from midwatch.core import clock
+from midwatch.core.actor import ENGINE
+from midwatch.people.models import User
+from midwatch.respond.alerts.actions.timeline import entry, note_many
+from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
+from midwatch.respond.escalation.actions.running import begin_round, end, joined_alert_ids, load, run
+from midwatch.respond.escalation.models import Escalation, EscalationState
+from midwatch.respond.notify.actions import Told, stop_pages, tell_many
+from midwatch.respond.notify.actions.pages import raise_urgency
+from midwatch.respond.notify.models import Delivery, DeliveryKind, DeliveryState, PageState
+
+
+def _alert(alert_id: int) -> Alert | None:
+    return Alert.objects.select_related("service", "team", "acknowledged_by", "resolved_by").filter(pk=alert_id).first()
+
+
+def people_told(alert: Alert) -> dict[int, tuple[User, tuple[str, ...]]]:
+    """Who got a page about it, and by which channels, newest last."""
+    told: dict[int, tuple[User, tuple[str, ...]]] = {}
+    left = (
+        Delivery.objects.filter(alert=alert, state__in=[DeliveryState.HANDED_OVER, DeliveryState.SENDING, DeliveryState.BUNDLED])
+        .filter(kind=DeliveryKind.PAGE)
+        .select_related("user")
+        .order_by("id")
+    )
+    for delivery in left:
+        user, channels = told.get(delivery.user_id, (delivery.user, ()))
+        told[delivery.user_id] = (user, (*[c for c in channels if c != delivery.channel], delivery.channel))
+    return told
+
+
+def on_acknowledged(alert_id: int) -> None:
+    """Pages stop, everybody else who was paged may go back to sleep, the time-out runs."""
+    alert = _alert(alert_id)
+    if alert is None or alert.status != AlertStatus.ACKNOWLEDGED:
+        return
+    stop_pages([alert.pk], state=PageState.ANSWERED, keep_notes=True)
+    moment = alert.acknowledged_at or clock.now()
+    who = str(alert.acknowledged_by) if alert.acknowledged_by else "Its source, no person,"
+    _tell_all(alert, f"{who} has {alert}, go back to sleep", DeliveryKind.UPDATE, f"ack/{moment.timestamp():.3f}", alert.acknowledged_by_id, "acknowledged")
+    escalations = load([alert.pk])
+    for escalation in escalations:
+        escalation.asked_at = None
+        _promote(escalation)
+        if escalation.leader_id:
+            Escalation.objects.filter(pk=escalation.pk).update(leader=None)
+    run(escalations)
+
+
+def on_confirmed(alert_id: int) -> None:
+    """The owner is still on it: the time-out starts anew."""
+    for escalation in (escalations := load([alert_id])):
+        escalation.asked_at = None
+    run(escalations)
+
+
+def on_unacknowledged(alert_id: int) -> None:
+    """Given back, or a snooze ended: a new round."""
+    alert = _alert(alert_id)
+    if alert is None or alert.status != AlertStatus.FIRING:
+        return
+    escalations = load([alert_id])
+    for escalation in escalations:
+        if escalation.state != EscalationState.PAGING:  # a time-out has begun its round itself
+            begin_round(escalation, clock.now())
+    run(escalations)
+
+
+def on_resolved(alert_id: int) -> None:
+    alert = _alert(alert_id)
+    if alert is None or alert.status != AlertStatus.RESOLVED:
+        return
+    stop_pages([alert.pk], state=PageState.ANSWERED)
+    who = str(alert.resolved_by) if alert.resolved_by else str(alert.source or "its source")
+    _tell_all(alert, f"{alert} is resolved by {who}", DeliveryKind.RESOLVED, f"resolved/{alert.resolved_at}", alert.resolved_by_id, "resolved")
+    escalations = load([alert.pk])
+    for escalation in escalations:
+        _promote(escalation)
+        end(escalation)
+    Escalation.objects.bulk_update(escalations, ["state", "due_at", "why"])
+
+
+def on_reopened(alert_id: int) -> None:
+    """Resolved by a person while its source still fires: theirs again, and the time-out runs."""
+    escalations = load([alert_id])
+    for escalation in escalations:
+        begin_round(escalation, clock.now())
+    run(escalations)
+
+
+def on_snoozed(alert_id: int) -> None:
+    stop_pages([alert_id], state=PageState.STOPPED)
+    on_acknowledged(alert_id)
+
+
+def on_page_failed(alert_id: int) -> None:
+    """Every method of somebody failed: the step may have to pass on now."""
+    run([e for e in load([alert_id]) if e.state == EscalationState.PAGING])
+
+
+def on_raised(alert_id: int) -> None:
+    alert = _alert(alert_id)
+    if alert is not None and alert.status == AlertStatus.FIRING:
+        raise_urgency(alert)
+        leave_group(alert)
+
+
+def leave_group(alert: Alert) -> None:
+    """A joined alert became more urgent than its page: it pages by itself."""
+    now = clock.now()
+    for escalation in load([alert.pk]):
+        if escalation.state == EscalationState.JOINED:
+            escalation.leader = None
+            begin_round(escalation, now)
+            Escalation.objects.filter(pk=escalation.pk).update(leader=None)
+            run([escalation])
+
+
+def on_maintenance_started(service_id: int) -> None:
+    """Nobody is called for this service any more until it ends."""
+    alerts = list(Alert.objects.filter(service_id=service_id, status=AlertStatus.FIRING).values_list("pk", flat=True)[:5_000])
+    stop_pages(alerts, state=PageState.STOPPED)
+    run([e for e in load(alerts) if e.state in {EscalationState.PAGING, EscalationState.EXHAUSTED}])
+
+
+def on_maintenance_ended(service_id: int) -> None:
+    """What still fires pages now, unless another maintenance goes on."""
+    alerts = list(Alert.objects.filter(service_id=service_id, status__in=OPEN).values_list("pk", flat=True)[:5_000])
+    run([e for e in load(alerts) if e.state == EscalationState.HELD])
+
+
+def on_joined(escalation_id: int) -> None:
+    """ "+213 more" to everybody whose page about this group is unanswered; its landing page offers all that are shown."""
+    leader = Escalation.objects.select_related("alert__service", "policy").select_for_update(of=("self",)).filter(pk=escalation_id).first()
+    if leader is None or leader.joined_count <= leader.joined_told_count:
+        return
+    Escalation.objects.filter(pk=leader.pk).update(joined_told_count=leader.joined_count)
+    alert = leader.alert
+    if alert.status != AlertStatus.FIRING:
+        return
+    covers = joined_alert_ids(leader)
+    sentence = f"+{leader.joined_count} more of the same group as {alert}"
+    messages = [
+        Told(
+            user,
+            f"joined/{leader.pk}/{leader.joined_count}/{user.pk}",
+            DeliveryKind.UPDATE,
+            sentence,
+            alert=alert,
+            used_types=channels,
+            context={"covers": covers, "more": leader.joined_count},
+        )
+        for user, channels in people_told(alert).values()
+    ]
+    tell_many(messages)
+    note_many([entry(alert.pk, "more", sentence, ENGINE)])
+
+
+def _tell_all(alert: Alert, sentence: str, kind: str, key: str, but_user_id: int | None, preference: str) -> None:
+    told = people_told(alert)
+    messages = [
+        Told(
+            user,
+            f"{key}/{alert.pk}/{user.pk}",
+            kind,
+            sentence,
+            alert=alert,
+            preference=str(user.notify_on.get(preference, "")),
+            used_types=channels,
+        )
+        for user_id, (user, channels) in told.items()
+        if user_id != but_user_id and alert.number
+    ]
+    tell_many(messages)
+
+
+def _promote(leader: Escalation) -> None:
+    """The page of a group ended, but others of the group still fire unanswered: the oldest of them leads on."""
+    waiting = list(
+        Escalation.objects.filter(leader=leader, state=EscalationState.JOINED, alert__status=AlertStatus.FIRING)
+        .select_related("alert", "policy")
+        .order_by("alert_id")
+    )
+    if not waiting:
+        return
+    now = clock.now()
+    new, rest = waiting[0], waiting[1:]
+    Escalation.objects.filter(pk__in=[e.pk for e in rest]).update(leader=new, why=f"pages with {new.alert}")
+    Escalation.objects.filter(pk=new.pk).update(leader=None, joined_count=len(rest), joined_told_count=len(rest))
+    loaded = load([new.alert_id])
+    for escalation in loaded:
+        begin_round(escalation, now)
+    run(loaded)
+
+
+def alerts_joined_to(alert: Alert) -> Sequence[int]:
+    found = Escalation.objects.filter(leader__alert=alert, alert__status__in=OPEN)
+    return list(found.values_list("alert_id", flat=True)[:500])

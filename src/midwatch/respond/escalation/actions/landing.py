@@ -1,0 +1,93 @@
+"""Landing pages: a link in a message acts as the person it was sent to, on exactly what that message listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+
+from midwatch.core import clock
+from midwatch.core.actor import Actor
+from midwatch.people.models import User
+from midwatch.people.queries import actor_of
+from midwatch.respond.alerts.actions import Outcome, acknowledge_alert, resolve_alert
+from midwatch.respond.alerts.actions.people import who_has
+from midwatch.respond.alerts.models import Alert, AlertStatus
+from midwatch.respond.escalation.actions.acts import decline, escalate_now
+from midwatch.respond.notify.actions.deliveries import covered_alerts, find_delivery
+from midwatch.respond.notify.actions.messages import confirm_method
+from midwatch.respond.notify.models import Delivery, DeliveryKind
+
+ACTS_AFTER_RESOLVE = timedelta(hours=1)
+ACTIONS = ("acknowledge", "resolve", "escalate", "decline")
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What a token opens. `alerts`: the message's own first. `can_act`: until an hour after the resolve."""
+
+    delivery: Delivery
+    user: User
+    alerts: Sequence[Alert]
+    is_test: bool
+    can_act: bool
+    state: str  # "Bo has #1042 since 02:14 UTC"
+
+
+def landing(token: str) -> Landing | None:
+    """None for an unknown token."""
+    delivery = find_delivery(token)
+    if delivery is None:
+        return None
+    alerts = covered_alerts(delivery)
+    is_test = delivery.kind == DeliveryKind.TEST
+    resolved = [a.resolved_at for a in alerts if a.status == AlertStatus.RESOLVED and a.resolved_at is not None]
+    is_over = bool(alerts) and len(resolved) == len(alerts) and clock.now() - max(resolved) > ACTS_AFTER_RESOLVE
+    can_act = delivery.user.is_active and delivery.user.may_act and not is_over and (is_test or bool(alerts))
+    return Landing(delivery, delivery.user, alerts, is_test, can_act, who_has(alerts[0]) if alerts else "")
+
+
+def act_on_landing(token: str, action: str, *, scope: str = "this", via: str = "link") -> tuple[Landing, str]:
+    """Do it as the person the message went to. `scope`: this or all that the message listed.
+
+    Returns the landing as it is now and the sentence to show. Raises LookupError for an unknown token, ValueError for an
+    unknown action.
+    """
+    found = landing(token)
+    if found is None:
+        raise LookupError("this link is not known: open Midwatch to see the alert")
+    if found.is_test and action == "acknowledge":
+        confirm_method(found.delivery, actor_of(found.user, via))
+        return landing(token) or found, "Confirmed: this method reaches you."
+    if action not in ACTIONS:
+        raise ValueError(f"action={action[:40]!r}: give one of {', '.join(ACTIONS)}")
+    if not found.can_act:
+        return found, found.state or "This link has expired."
+    actor = actor_of(found.user, via)
+    targets = found.alerts if scope == "all" or found.delivery.kind == DeliveryKind.BUNDLE else found.alerts[:1]
+    with transaction.atomic():
+        Delivery.objects.filter(pk=found.delivery.pk).update(receipt="answered")
+        outcomes = [_act(alert, action, found.user, actor) for alert in targets]
+    return landing(token) or found, _sentence(outcomes, action)
+
+
+def _act(alert: Alert, action: str, user: User, actor: Actor) -> Outcome:
+    match action:
+        case "acknowledge":
+            return acknowledge_alert(alert, actor)
+        case "resolve":
+            return resolve_alert(alert, actor)
+        case "escalate":
+            return escalate_now(alert, actor)
+        case _:
+            return decline(alert, user, actor)
+
+
+def _sentence(outcomes: Sequence[Outcome], action: str) -> str:
+    if len(outcomes) == 1:
+        return outcomes[0].sentence
+    changed = sum(outcome.is_changed for outcome in outcomes)
+    words = {"acknowledge": "acknowledged", "resolve": "resolved", "escalate": "escalated", "decline": "passed on"}
+    return f"{changed} of {len(outcomes)} {words[action]}."

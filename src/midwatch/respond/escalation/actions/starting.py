@@ -1,0 +1,174 @@
+"""New alerts get an escalation: whose policy, from when, or joined to one whose page is still unanswered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from midwatch.core import clock, outbox
+from midwatch.core.actor import ENGINE
+from midwatch.people.models import Team, User
+from midwatch.respond.alerts.actions.timeline import entry, note_many
+from midwatch.respond.alerts.models import Alert, AlertStatus
+from midwatch.respond.escalation.actions.running import RELATED, load, origin_of, run
+from midwatch.respond.escalation.models import Escalation, EscalationPolicy, EscalationState, PolicyStep, ServicePolicy, TeamPolicy
+from midwatch.respond.notify.actions import NewPage, start_pages
+from midwatch.respond.oncall.models import Schedule
+
+OWNER_FIRST_MAX = timedelta(minutes=5)
+FIRST_MORE_AFTER = timedelta(seconds=10)
+MORE_AFTER = timedelta(minutes=1)
+GroupKey = tuple[int, str, int, int, str]  # source, group, service, policy, urgency
+
+
+def start(opened: Sequence[tuple[Alert, int | None]]) -> None:
+    """In the transaction that opened the alerts. `opened`: alert, and who owned it the last time and is paged first."""
+    if not opened:
+        return
+    now = clock.now()
+    policies = _policies([alert for alert, _ in opened])
+    leaders = _open_leaders([alert for alert, _ in opened], policies)
+    rows: list[Escalation] = []
+    for alert, _ in opened:
+        policy = policies.get(alert.pk)
+        row = _row(alert, policy, now)
+        group = _group(alert, policy)
+        if group is not None and row.state == EscalationState.PAGING:
+            _join_or_lead(row, alert, group, leaders)
+        rows.append(row)
+    leading = [row for row in rows if row.leader is None]
+    Escalation.objects.bulk_create(leading)
+    joining = [row for row in rows if row.leader is not None]
+    for row in joining:
+        assert row.leader is not None
+        row.leader_id = row.leader.pk
+    Escalation.objects.bulk_create(joining)
+    _count_joined(joining, now)
+    _page_owners([(row, owner) for row, (_, owner) in zip(rows, opened, strict=True) if owner and row.state == EscalationState.PAGING], now)
+    due = [row.alert_id for row in rows if row.due_at is not None and row.due_at <= now]
+    run(load(due))
+
+
+def _policies(alerts: Sequence[Alert]) -> dict[int, EscalationPolicy]:
+    of_service = {
+        bound.service_id: bound.policy
+        for bound in ServicePolicy.objects.filter(service_id__in={a.service_id for a in alerts if a.service_id}).select_related("policy")
+    }
+    of_team = {
+        bound.team_id: bound.policy
+        for bound in TeamPolicy.objects.filter(team_id__in={a.team_id for a in alerts if a.team_id}).select_related("policy")
+    }
+    found = {}
+    for alert in alerts:
+        policy = of_service.get(alert.service_id or 0) or of_team.get(alert.team_id or 0)
+        if policy is not None:
+            found[alert.pk] = policy
+    return found
+
+
+def _row(alert: Alert, policy: EscalationPolicy | None, now: datetime) -> Escalation:
+    page_after = timedelta(seconds=alert.service.page_after_seconds if alert.service else 0)
+    starts_at = alert.created_at + page_after
+    row = Escalation(
+        alert=alert,
+        policy=policy,
+        round_started_at=starts_at,
+        rounds_limit=1 + (policy.repeat if policy else 0),
+        due_at=starts_at,
+        why=f"waits {page_after.seconds} s: it may heal by itself" if page_after else "",
+    )
+    if alert.status == AlertStatus.RESOLVED or alert.is_test:
+        row.state, row.due_at, row.why = EscalationState.ENDED, None, "a test pages nobody" if alert.is_test else "resolved"
+    return row
+
+
+def _group(alert: Alert, policy: EscalationPolicy | None) -> GroupKey | None:
+    if not alert.group_key or alert.source_id is None or alert.service_id is None or policy is None:
+        return None
+    return alert.source_id, alert.group_key, alert.service_id, policy.pk, alert.urgency
+
+
+def _open_leaders(alerts: Sequence[Alert], policies: dict[int, EscalationPolicy]) -> dict[GroupKey, Escalation]:
+    """Escalations whose page is unanswered, that alerts of the same group may join."""
+    groups = {(a.source_id, a.group_key) for a in alerts if a.group_key and a.source_id}
+    if not groups:
+        return {}
+    found = (
+        Escalation.objects.filter(
+            alert__source_id__in={source for source, _ in groups},
+            alert__group_key__in={key for _, key in groups},
+            alert__status=AlertStatus.FIRING,
+            state__in=[EscalationState.PAGING, EscalationState.EXHAUSTED],
+            leader=None,
+        )
+        .select_related(*RELATED)
+        .order_by("pk")
+    )
+    leaders: dict[GroupKey, Escalation] = {}
+    for escalation in found:
+        group = _group(escalation.alert, escalation.policy)
+        if group is not None:
+            leaders.setdefault(group, escalation)
+    return leaders
+
+
+def _join_or_lead(row: Escalation, alert: Alert, group: GroupKey, leaders: dict[GroupKey, Escalation]) -> None:
+    leader = leaders.get(group)
+    if leader is None:
+        leaders[group] = row
+    elif alert.priority >= leader.alert.priority:  # one that is more urgent pages by itself
+        row.leader = leader
+        row.state = EscalationState.JOINED
+        row.due_at = None
+        row.why = f"pages with {leader.alert}"
+
+
+def _count_joined(joining: Sequence[Escalation], now: datetime) -> None:
+    by_leader: dict[int, list[Escalation]] = {}
+    for row in joining:
+        by_leader.setdefault(row.leader_id or 0, []).append(row)
+    for leader_id, rows in by_leader.items():
+        leader = Escalation.objects.select_for_update().get(pk=leader_id)
+        is_told = leader.joined_count == leader.joined_told_count  # nothing is pending yet
+        after = FIRST_MORE_AFTER if leader.joined_told_count == 0 else MORE_AFTER
+        Escalation.objects.filter(pk=leader_id).update(joined_count=leader.joined_count + len(rows))
+        if is_told:
+            outbox.emit("escalation.joined", {"escalation": leader_id}, due_at=now + after)
+    note_many(entry(row.alert_id, "joined", f"Pages with {row.leader.alert}", ENGINE, at=now) for row in joining if row.leader)
+
+
+def _page_owners(rows: Sequence[tuple[Escalation, int]], now: datetime) -> None:
+    """The one who had it the last time is paged first; the policy starts five minutes later, or at once if that fails."""
+    owners = User.objects.in_bulk({owner for _, owner in rows})
+    for row, owner_id in rows:
+        owner = owners.get(owner_id)
+        if owner is None or not owner.is_active:
+            continue
+        pages = start_pages([NewPage(row.alert, owner, origin_of(row, "owner"), "its last owner", now)])
+        if any(page.failed_at is None for page in pages):
+            wait = OWNER_FIRST_MAX
+            if row.policy_id:
+                gaps = list(PolicyStep.objects.filter(policy=row.policy_id, position__gte=1).values_list("after_seconds", flat=True)[:1])
+                wait = min([OWNER_FIRST_MAX, *(timedelta(seconds=gap) for gap in gaps if gap)])
+            row.round_started_at = now + wait
+            row.due_at = row.round_started_at
+            row.why = f"{owner} had it last and is paged first"
+            Escalation.objects.filter(pk=row.pk).update(round_started_at=row.round_started_at, due_at=row.due_at, why=row.why)
+
+
+def start_directly(alert: Alert, *, policy: EscalationPolicy | None, schedule: Schedule | None, user: User | None) -> None:
+    """Somebody pages by hand: by a policy, or one schedule or person. In the caller's transaction."""
+    Escalation.objects.create(
+        alert=alert,
+        policy=policy,
+        direct_user=user,
+        direct_schedule=schedule,
+        round_started_at=alert.created_at,
+        rounds_limit=1 + (policy.repeat if policy else 0),
+        due_at=alert.created_at,
+    )
+    run(load([alert.pk]))
+
+
+def team_of(schedule: Schedule | None, team: Team | None) -> Team | None:
+    return team or (schedule.team if schedule is not None else None)

@@ -1,0 +1,28 @@
+"""Every write of the notification room, by intent."""
+
+from midwatch.respond.notify.actions.deliveries import (
+    cancel_waiting,
+    claim_deliveries,
+    pass_on_overdue,
+    record_status,
+    send_claimed,
+)
+from midwatch.respond.notify.actions.messages import Told, send_test_page, tell, tell_many
+from midwatch.respond.notify.actions.pages import NewPage, advance_due_pages, decline_page, start_pages, stop_pages
+
+__all__ = [
+    "NewPage",
+    "Told",
+    "advance_due_pages",
+    "cancel_waiting",
+    "claim_deliveries",
+    "decline_page",
+    "pass_on_overdue",
+    "record_status",
+    "send_claimed",
+    "send_test_page",
+    "start_pages",
+    "stop_pages",
+    "tell",
+    "tell_many",
+]

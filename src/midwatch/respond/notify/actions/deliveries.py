@@ -1,0 +1,280 @@
+"""Sending what was claimed, outside any transaction, and writing the receipt after. A crash may repeat one message."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from midwatch.core import clock, integration
+from midwatch.core.actor import ENGINE
+from midwatch.core.integration import DeliveryError, Message, MessageAlert, Receipt, StatusReport
+from midwatch.core.zones import zone
+from midwatch.people.models import ContactMethod
+from midwatch.people.queries import contact_secret
+from midwatch.respond.alerts.actions.timeline import note
+from midwatch.respond.alerts.models import Alert
+from midwatch.respond.notify import metrics, plan, words
+from midwatch.respond.notify.actions.claiming import OUTSTANDING, claim_deliveries
+from midwatch.respond.notify.actions.pages import handed_over, method_failed
+from midwatch.respond.notify.models import CoveredAlert, Delivery, DeliveryKind, DeliveryState, Page
+from midwatch.respond.notify.queries import channel_config, why_unusable
+from midwatch.respond.notify.tokens import digest_of, token_of
+from midwatch.settings import settings
+
+__all__ = ["cancel_waiting", "claim_deliveries", "pass_on_overdue", "record_status", "send_claimed"]
+BUNDLE_SHOWN_MAX = 500
+
+
+def message_alert(alert: Alert) -> MessageAlert:
+    return MessageAlert(
+        id=alert.pk,
+        number=alert.number or 0,
+        title=alert.title,
+        priority=alert.priority,
+        status=alert.status,
+        service=str(alert.service) if alert.service else "",
+        url=f"{settings().base_url}/alerts/{alert.number}" if alert.number else settings().base_url,
+        description=alert.description,
+        since=alert.created_at,
+    )
+
+
+def covered_alerts(delivery: Delivery) -> list[Alert]:
+    """The alerts a message is about, its own first."""
+    found = {
+        row.alert_id: row.alert
+        for row in CoveredAlert.objects.filter(delivery=delivery).select_related("alert__service").order_by("alert_id")[:BUNDLE_SHOWN_MAX]
+    }
+    own = delivery.alert
+    return ([own] if own is not None else []) + [alert for pk, alert in found.items() if own is None or pk != own.pk]
+
+
+def compose(delivery: Delivery, now: datetime) -> Message:
+    """The words, as of now."""
+    contact = delivery.contact
+    assert contact is not None, "a delivery without a contact method is failed before it is composed"
+    alerts = covered_alerts(delivery) if delivery.kind == DeliveryKind.BUNDLE else [delivery.alert] if delivery.alert else []
+    token = token_of(delivery.idempotency_key)
+    public = settings().public_url
+    wanted = delivery.context.get("wanted_at")
+    own = settings()
+    return words.compose(
+        words.Facts(
+            kind=delivery.kind,
+            delivery=delivery.idempotency_key,
+            person=delivery.user.name,
+            person_name=str(delivery.user),
+            address=contact.address,
+            zone=zone(delivery.user.time_zone),
+            now=now,
+            alerts=[message_alert(alert) for alert in alerts],
+            count=max(1, len(alerts)),
+            urgency=delivery.urgency,
+            ack_url=f"{public}/p/{token}" if delivery.token_digest else "",
+            late=now - datetime.fromisoformat(wanted) if wanted else timedelta(0),
+            context=delivery.context,
+            has_callbacks=own.has_public_url,
+            callback_url=f"{public}/hooks/{_provider(delivery.channel)}/{token}" if own.has_public_url else "",
+            secret=contact_secret(contact),
+            is_address_trusted=contact.is_from_code,
+        )
+    )
+
+
+def _provider(channel: str) -> str:
+    return str(getattr(integration.channels()[channel], "PROVIDER", channel))
+
+
+def send_claimed(delivery: Delivery) -> Receipt | None:
+    """Send one claimed message and write what came of it. None: it failed, and its next try or next method is planned."""
+    started = clock.monotonic()
+    try:
+        receipt = _transport(delivery)
+    except DeliveryError as error:
+        metrics.DELIVERIES.labels(delivery.channel, "failed" if error.permanent else "again").inc()
+        _write_failure(delivery, error)
+        return None
+    metrics.DELIVERIES.labels(delivery.channel, "handed over").inc()
+    metrics.SEND_SECONDS.labels(delivery.channel).observe(clock.monotonic() - started)
+    _write_receipt(delivery, receipt)
+    return receipt
+
+
+def _transport(delivery: Delivery) -> Receipt:
+    contact = delivery.contact
+    channel = integration.channels().get(delivery.channel)
+    if contact is None or channel is None:
+        raise DeliveryError("the contact method was removed", permanent=True)
+    config = channel_config(delivery.channel)
+    why = (
+        channel.missing_settings(delivery.channel, config)
+        if delivery.kind == DeliveryKind.TEST  # a test is how a method gets confirmed
+        else why_unusable(contact)
+    )
+    if why:
+        raise DeliveryError(why, permanent=True)
+    return channel.send(delivery.channel, compose(delivery, clock.now()), config)
+
+
+def _mine(delivery: Delivery) -> dict[str, object]:
+    """The claim is still ours: nobody else took the row after a lease ran out."""
+    return {"pk": delivery.pk, "state": DeliveryState.SENDING, "claimed_until": delivery.claimed_until}
+
+
+def _write_receipt(delivery: Delivery, receipt: Receipt) -> None:
+    now = clock.now()
+    with transaction.atomic():
+        # A provider has it, whoever holds the row now: that must be written even when the lease ran out.
+        Delivery.objects.filter(pk=delivery.pk).exclude(state=DeliveryState.HANDED_OVER).update(
+            state=DeliveryState.HANDED_OVER,
+            handed_over_at=now,
+            finished_at=now,
+            claimed_until=None,
+            receipt=receipt.word,
+            receipt_detail=receipt.detail[:500],
+            provider_id=receipt.provider_id[:200],
+        )
+        ContactMethod.objects.filter(pk=delivery.contact_id).update(last_handed_over_at=now, failing_since=None)
+        handed_over([delivery, *_carried(delivery)], now)
+        for alert_id in _alert_ids(delivery):
+            again = " (sent again: the first try was cut off)" if delivery.attempts > 1 and delivery.claimed_by == "" else ""
+            note(
+                alert_id,
+                "delivery",
+                f"{_what(delivery)} to {delivery.user} by {delivery.method_name} ({delivery.channel}): {receipt.word}{again}",
+                ENGINE,
+                delivery=delivery.pk,
+                receipt=receipt.word,
+            )
+        if delivery.kind == DeliveryKind.PAGE and delivery.alert is not None:
+            metrics.PAGE_LATENCY.observe(max(0.0, (now - _wanted(delivery)).total_seconds()))
+
+
+def _wanted(delivery: Delivery) -> datetime:
+    wanted = delivery.context.get("wanted_at")
+    return datetime.fromisoformat(wanted) if wanted else delivery.created_at
+
+
+def _what(delivery: Delivery) -> str:
+    names = {"page": "Page", "update": "Update", "resolved": "Resolved message", "test": "Test", "bundle": "Bundle", "handoff": "Hand-off"}
+    return names[delivery.kind]
+
+
+def _carried(delivery: Delivery) -> list[Delivery]:
+    if delivery.kind != DeliveryKind.BUNDLE:
+        return []
+    return list(Delivery.objects.filter(bundle=delivery))
+
+
+def _alert_ids(delivery: Delivery) -> list[int]:
+    if delivery.kind == DeliveryKind.BUNDLE:
+        return list(CoveredAlert.objects.filter(delivery=delivery).values_list("alert_id", flat=True)[:BUNDLE_SHOWN_MAX])
+    return [delivery.alert_id] if delivery.alert_id else []
+
+
+def _pages(delivery: Delivery) -> list[Page]:
+    ids = [d.page_id for d in _carried(delivery)] if delivery.kind == DeliveryKind.BUNDLE else [delivery.page_id]
+    return list(Page.objects.filter(pk__in=[pk for pk in ids if pk]).select_related("alert", "user"))
+
+
+def _write_failure(delivery: Delivery, error: DeliveryError) -> None:
+    now = clock.now()
+    is_over = error.permanent or plan.gives_up(kind=delivery.kind, created_at=delivery.created_at, now=now)
+    detail = str(error)[:300]
+    with transaction.atomic():
+        changes: dict[str, object] = {"claimed_until": None, "receipt_detail": detail}
+        if is_over:
+            changes |= {"state": DeliveryState.FAILED, "finished_at": now, "receipt": "failed"}
+        else:
+            retry = plan.retry_at(attempts=delivery.attempts, now=now, jitter=random.random())  # noqa: S311 - spreads load
+            changes |= {"state": DeliveryState.WAITING, "due_at": retry}
+        if not Delivery.objects.filter(**_mine(delivery)).update(**changes):
+            return  # the lease ran out and another node has it
+        ContactMethod.objects.filter(pk=delivery.contact_id, failing_since=None).update(failing_since=now, problem=detail)
+        if delivery.attempts == 1 or is_over:
+            outcome = "failed" if is_over else "failed, will be tried again"
+            for alert_id in _alert_ids(delivery):
+                text = f"{_what(delivery)} to {delivery.user} by {delivery.method_name} ({delivery.channel}): {outcome}: {detail}"
+                note(alert_id, "delivery_failed", text, ENGINE, delivery=delivery.pk)
+        if is_over and delivery.passed_on_at is None:
+            method_failed(_pages(delivery), now)
+
+
+def pass_on_overdue(*, limit: int = 200) -> int:
+    """Sixty seconds without a hand-over count as failed: the next method goes out while this one keeps trying."""
+    now = clock.now()
+    with transaction.atomic():
+        overdue = list(
+            Delivery.objects.filter(
+                state__in=OUTSTANDING,
+                passed_on_at=None,
+                wanted_at__lte=now - plan.FAILED_AFTER,
+                kind__in=[DeliveryKind.PAGE, DeliveryKind.BUNDLE],
+            )
+            .select_for_update(skip_locked=True, of=("self",))
+            .select_related("user")
+            .order_by("wanted_at")[:limit]
+        )
+        if not overdue:
+            return 0
+        Delivery.objects.filter(pk__in=[d.pk for d in overdue]).update(passed_on_at=now)
+        for delivery in overdue:
+            for alert_id in _alert_ids(delivery):
+                text = f"Not handed over to {delivery.user} by {delivery.method_name} ({delivery.channel}) within 60 s: passing on"
+                note(alert_id, "delivery_overdue", text, ENGINE, delivery=delivery.pk)
+            method_failed(_pages(delivery), now)
+    return len(overdue)
+
+
+def find_delivery(reference: str, provider_id: str = "") -> Delivery | None:
+    """By the landing token (which callbacks carry as their reference), else by the provider's own id."""
+    found = Delivery.objects.select_related("user", "alert__service", "contact", "page")
+    if reference:
+        return found.filter(token_digest=digest_of(reference)).first()
+    return found.filter(provider_id=provider_id).order_by("-id").first() if provider_id else None
+
+
+def record_status(report: StatusReport) -> bool:
+    """What a provider tells of a message. A failure sends the person's next method at once. False: we know of no such message."""
+    delivery = find_delivery(report.delivery, report.provider_id)
+    if delivery is None:
+        return False
+    now = clock.now()
+    with transaction.atomic():
+        if delivery.receipt == "answered" or (delivery.receipt == "failed" and report.is_failure):
+            return True  # said already: providers repeat themselves
+        Delivery.objects.filter(pk=delivery.pk).update(
+            receipt=report.receipt.word, receipt_detail=report.receipt.detail[:500], **({"finished_at": now} if report.is_failure else {})
+        )
+        for alert_id in _alert_ids(delivery):
+            text = f"{_what(delivery)} to {delivery.user} by {delivery.method_name} ({delivery.channel}): {report.receipt.word}"
+            if report.receipt.detail:
+                text += f" ({report.receipt.detail})"
+            note(alert_id, "receipt", text, ENGINE, delivery=delivery.pk, receipt=report.receipt.word)
+        if report.is_failure:
+            ContactMethod.objects.filter(pk=delivery.contact_id, failing_since=None).update(
+                failing_since=now, problem=report.receipt.detail[:300]
+            )
+            _unreach(delivery, now)
+    return True
+
+
+def _unreach(delivery: Delivery, now: datetime) -> None:
+    """A hand-over that came to nothing is none: unless another message got through, the page has reached nobody yet."""
+    pages = _pages(delivery)
+    for page in pages:
+        others = page.deliveries.filter(state=DeliveryState.HANDED_OVER).exclude(pk=delivery.pk).exclude(receipt="failed")
+        if not others.exists():
+            Page.objects.filter(pk=page.pk).update(handed_over_at=None)
+            page.handed_over_at = None
+    method_failed(pages, now)
+
+
+def cancel_waiting(alert_ids: Sequence[int], *, why: str) -> int:
+    """Messages about these alerts that have not left: they need not any more. In the caller's transaction."""
+    return Delivery.objects.filter(
+        alert_id__in=alert_ids, state=DeliveryState.WAITING, kind=DeliveryKind.PAGE, handed_over_at=None
+    ).update(state=DeliveryState.CANCELLED, finished_at=clock.now(), receipt_detail=why)

@@ -1,0 +1,143 @@
+"""Messages that are no pages: updates, "resolved", hand-offs, tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from midwatch.core import audit, clock, wake
+from midwatch.core.actor import Actor
+from midwatch.core.zones import zone
+from midwatch.people.models import ContactMethod, User
+from midwatch.respond.alerts.models import Alert
+from midwatch.respond.notify.actions.pages import RANK_OTHER
+from midwatch.respond.notify.models import Delivery, DeliveryKind
+from midwatch.respond.notify.queries import reachabilities, rings, why_unusable
+from midwatch.respond.notify.tokens import digest_of, token_of
+
+QUIET_FROM, QUIET_TO = 22, 7  # hours in the receiver's zone in which nobody else may send a test
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One sentence to one person. `key` makes it unique. `preference`: name of the method the person chose for this, if any."""
+
+    user: User
+    key: str
+    kind: str
+    sentence: str
+    alert: Alert | None = None
+    preference: str = ""
+    used_types: tuple[str, ...] = ()  # methods this person was paged by, newest last
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+def tell(told: Told) -> None:
+    tell_many([told])
+
+
+def tell_many(messages: Iterable[Told]) -> int:
+    """In the caller's transaction. Never by voice; a person with nothing else usable is left in peace."""
+    wanted = list(messages)
+    if not wanted:
+        return 0
+    now = clock.now()
+    reach = reachabilities({told.user for told in wanted})
+    deliveries = []
+    for told in wanted:
+        contact = _quiet_contact([m.contact for m in reach[told.user.pk].methods if m.is_usable], told)
+        if contact is not None:
+            deliveries.append(_delivery(told, contact, now))
+    Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
+    transaction.on_commit(wake.wake)
+    return len(deliveries)
+
+
+def _quiet_contact(usable: Sequence[ContactMethod], told: Told) -> ContactMethod | None:
+    silent = [contact for contact in usable if contact.type != "voice"]
+    for contact in silent:
+        if contact.name == told.preference:
+            return contact
+    for type_ in reversed(told.used_types):
+        for contact in silent:
+            if contact.type == type_:
+                return contact
+    by_rank = sorted(silent, key=lambda c: (not rings(c.type) if told.alert else rings(c.type), c.position, c.pk))
+    return by_rank[0] if by_rank else None
+
+
+def _delivery(told: Told, contact: ContactMethod, now: datetime) -> Delivery:
+    return Delivery(
+        idempotency_key=told.key[:200],
+        kind=told.kind,
+        user=told.user,
+        contact=contact,
+        channel=contact.type,
+        method_name=contact.name,
+        alert=told.alert,
+        urgency="low",
+        rank=RANK_OTHER,
+        context={**told.context, "sentence": told.sentence},
+        created_at=now,
+        due_at=now,
+        wanted_at=now,
+        token_digest=digest_of(token_of(told.key[:200])) if told.alert is not None else None,
+    )
+
+
+def send_test_page(user: User, by: Actor, contact: ContactMethod | None = None) -> list[Delivery]:
+    """ "TEST, no action needed", by one method or by all of the person's. Raises ValueError with a sentence.
+
+    Answering confirms the method, so methods that are not confirmed yet get it too.
+    """
+    now = clock.now()
+    hour = now.astimezone(zone(user.time_zone)).hour
+    if by.user_id != user.pk and (hour >= QUIET_FROM or hour < QUIET_TO):
+        raise ValueError(f"it is {hour:02d}:00 to {(hour + 1) % 24:02d}:00 where {user} is: send tests to others between 07:00 and 22:00")
+    contacts = [contact] if contact is not None else list(ContactMethod.objects.filter(user=user))
+    sendable = [c for c in contacts if c.disabled_at is None and (c.confirmed_at is None or not why_unusable(c))]
+    if not sendable:
+        raise ValueError(f"{user} has no contact method that could get a test: add one first")
+    with transaction.atomic():
+        recent = Delivery.objects.filter(user=user, kind=DeliveryKind.TEST, created_at__gt=now - timedelta(minutes=1)).count()
+        if recent >= 10:
+            raise ValueError("ten tests went out in the last minute: wait a little")
+        deliveries = []
+        for one in sendable:
+            key = f"test/{user.pk}/{one.pk}/{now.timestamp():.3f}"
+            deliveries.append(
+                Delivery(
+                    idempotency_key=key,
+                    kind=DeliveryKind.TEST,
+                    user=user,
+                    contact=one,
+                    channel=one.type,
+                    method_name=one.name,
+                    rank=RANK_OTHER,
+                    context={"by": str(by)},
+                    created_at=now,
+                    due_at=now,
+                    wanted_at=now,
+                    token_digest=digest_of(token_of(key)),
+                )
+            )
+        Delivery.objects.bulk_create(deliveries)
+        audit.record(by, "send test page", "user", user.name, {"methods": [c.name for c in sendable]})
+        transaction.on_commit(wake.wake)
+    return deliveries
+
+
+def confirm_method(delivery: Delivery, by: Actor) -> bool:
+    """Somebody answered a test that went by this method: it reaches them."""
+    now = clock.now()
+    with transaction.atomic():
+        changed = ContactMethod.objects.filter(pk=delivery.contact_id).update(confirmed_at=now, failing_since=None, problem="")
+        Delivery.objects.filter(pk=delivery.pk).update(receipt="answered")
+        audit.record(by, "confirm method", "user", delivery.user.name, {"method": delivery.method_name})
+    return bool(changed)
+
+

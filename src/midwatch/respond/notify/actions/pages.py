@@ -1,0 +1,250 @@
+"""Calling people: a page runs a person's rules until somebody answers. Everything here works on many pages at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from midwatch.core import clock, leases, outbox, wake
+from midwatch.core.actor import ENGINE, Actor
+from midwatch.core.zones import zone
+from midwatch.people.models import ContactMethod, User
+from midwatch.respond.alerts.actions.timeline import entry, note_many
+from midwatch.respond.alerts.models import Alert, AlertStatus, TimelineEntry
+from midwatch.respond.notify import plan
+from midwatch.respond.notify.models import Delivery, DeliveryKind, DeliveryState, Page, PageState
+from midwatch.respond.notify.queries import CallPlan, call_plans, rings
+from midwatch.respond.notify.tokens import digest_of, token_of
+
+PAGE_LEASE = timedelta(seconds=5)
+RANKS = {"P1": 1, "P2": 2, "P3": 3, "P4": 4, "P5": 5}
+RANK_OTHER = 6  # updates and the like never go before a page
+
+
+@dataclass(frozen=True, slots=True)
+class NewPage:
+    """Call this person for this alert. `origin` makes it unique with the person; `wanted_at`: when it was due."""
+
+    alert: Alert
+    user: User
+    origin: str
+    step_name: str
+    wanted_at: datetime
+    note: str = ""  # "Bo has #1042", for steps that go out after an acknowledgement
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+def start_pages(wanted: Sequence[NewPage]) -> list[Page]:
+    """Start calling. In the caller's transaction. A person who is being called for the same alert starts anew.
+
+    A page comes back with `failed_at` set when its person has no method that is enough for the urgency; whatever
+    methods there are get the message all the same.
+    """
+    if not wanted:
+        return []
+    now = clock.now()
+    known = set(
+        Page.objects.filter(origin__in={one.origin for one in wanted}).values_list("origin", "user_id")
+    )
+    wanted = [one for one in wanted if (one.origin, one.user.pk) not in known]
+    plans = call_plans((one.user.pk, one.alert.urgency) for one in wanted)
+    pages: list[Page] = []
+    for one in wanted:
+        enough = plans[one.user.pk, one.alert.urgency].is_enough(one.alert.urgency)
+        pages.append(
+            Page(
+                alert=one.alert,
+                user=one.user,
+                origin=one.origin,
+                step_name=one.step_name[:100],
+                urgency=one.alert.urgency,
+                started_at=now,
+                cycle_started_at=now,
+                due_at=now,
+                failed_at=None if enough else now,
+                note=one.note[:300],
+                context={**one.context, "step": one.step_name, "wanted_at": one.wanted_at.isoformat()},
+            )
+        )
+    _supersede(pages, now)
+    Page.objects.bulk_create(pages)
+    _advance(pages, plans, now)
+    note_many(_start_notes(pages, now))
+    return pages
+
+
+def _supersede(pages: Sequence[Page], now: datetime) -> None:
+    alert_ids = {page.alert_id for page in pages}
+    pairs = {(page.alert_id, page.user_id) for page in pages}
+    running = Page.objects.filter(alert_id__in=alert_ids, state=PageState.RUNNING).values_list("pk", "alert_id", "user_id")
+    old = [pk for pk, alert_id, user_id in running if (alert_id, user_id) in pairs]
+    if old:
+        Page.objects.filter(pk__in=old).update(state=PageState.SUPERSEDED, ended_at=now, due_at=None)
+
+
+def _start_notes(pages: Sequence[Page], now: datetime) -> list[TimelineEntry]:
+    by_step: dict[tuple[int, str], list[Page]] = defaultdict(list)
+    for page in pages:
+        by_step[page.alert_id, page.step_name].append(page)
+    notes = []
+    for (alert_id, step), group in by_step.items():
+        names = ", ".join(str(page.user) for page in group)
+        notes.append(entry(alert_id, "paged", f"{step or 'Page'}: paging {names}", ENGINE, at=now, users=[p.user.name for p in group]))
+        for page in group:
+            if page.failed_at is not None:
+                notes.append(
+                    entry(alert_id, "unreachable", f"{page.user} has no usable method for {page.urgency} urgency", ENGINE, at=now)
+                )
+    return notes
+
+
+def _advance(pages: Sequence[Page], plans: Mapping[tuple[int, str], CallPlan], now: datetime, pulled: frozenset[int] = frozenset()) -> None:
+    """Write the messages that are due and when the next ones are. `pulled`: pages whose last method failed."""
+    deliveries: list[Delivery] = []
+    for page in pages:
+        call_plan = plans.get((page.user_id, page.urgency))
+        if call_plan is None:
+            page.due_at = None
+            continue
+        step = plan.advance(
+            call_plan.rules,
+            next_rule=page.next_rule,
+            cycle=page.cycle,
+            cycle_started_at=page.cycle_started_at,
+            now=now,
+            repeat_after=call_plan.repeat_after,
+            is_repeating=page.urgency == "high" and not page.note,
+            zone=zone(call_plan.user.time_zone),
+            is_pulled=page.pk in pulled,
+        )
+        deliveries += [_delivery(page, call, step.cycle, call_plan.contacts[call.contact_id], now) for call in step.calls]
+        page.next_rule, page.cycle, page.cycle_started_at, page.due_at = (
+            step.next_rule,
+            step.cycle,
+            step.cycle_started_at,
+            step.due_at,
+        )
+    Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)  # the same decision twice writes once
+    Page.objects.bulk_update(pages, ["next_rule", "cycle", "cycle_started_at", "due_at"], batch_size=200)
+    if deliveries:
+        transaction.on_commit(wake.wake)
+
+
+def _delivery(page: Page, call: plan.Call, cycle: int, contact: ContactMethod, now: datetime) -> Delivery:
+    key = f"{page.origin}/{page.user_id}/{call.rule}/{cycle}"
+    wanted_at = max(call.not_before, now)
+    context = dict(page.context)
+    if cycle or call.rule or call.not_before > now:
+        context["wanted_at"] = wanted_at.isoformat()  # the step's own lateness belongs to its first message
+    return Delivery(
+        idempotency_key=key,
+        kind=DeliveryKind.PAGE,
+        user_id=page.user_id,
+        contact=contact,
+        channel=contact.type,
+        method_name=contact.name,
+        page=page,
+        alert_id=page.alert_id,
+        urgency=page.urgency,
+        rank=RANKS.get(page.alert.priority, 3),
+        context={**context, "who": page.note},
+        created_at=now,
+        due_at=wanted_at,
+        wanted_at=wanted_at,
+        token_digest=digest_of(token_of(key)),
+    )
+
+
+def advance_due_pages(*, limit: int = 200) -> int:
+    """The engine: rules whose time has come. One short transaction; returns how many pages moved."""
+    now = clock.now()
+    with transaction.atomic():
+        due = Page.objects.filter(state=PageState.RUNNING, due_at__lte=now).select_related("alert", "user").order_by("due_at")
+        pages = leases.claim(due, now=now, lease=PAGE_LEASE, limit=limit)
+        _stop_answered(pages, now)
+        live = [page for page in pages if page.state == PageState.RUNNING]
+        _advance(live, call_plans((page.user_id, page.urgency) for page in live), now)
+        Page.objects.filter(pk__in=[page.pk for page in pages]).update(claimed_until=None)
+    return len(pages)
+
+
+def _stop_answered(pages: Iterable[Page], now: datetime) -> None:
+    """A timer is not cancelled by an acknowledgement: whoever wakes reads the state, and the state says stop."""
+    ended = [page for page in pages if page.alert.status != AlertStatus.FIRING and not page.note] + [
+        page for page in pages if page.note and page.alert.status == AlertStatus.RESOLVED
+    ]
+    for page in ended:
+        page.state = PageState.ANSWERED
+    Page.objects.filter(pk__in=[page.pk for page in ended]).update(state=PageState.ANSWERED, ended_at=now, due_at=None)
+
+
+def method_failed(pages: Sequence[Page], now: datetime) -> None:
+    """The last method of these pages failed: the next rule goes out now. In the caller's transaction.
+
+    A page whose cycle holds no more rules and was never handed over has failed: escalation hears of it and passes on.
+    """
+    running = [page for page in pages if page.state == PageState.RUNNING and page.alert.status == AlertStatus.FIRING]
+    plans = call_plans((page.user_id, page.urgency) for page in running)
+    pulled, failed = [], []
+    for page in running:
+        call_plan = plans.get((page.user_id, page.urgency))
+        if call_plan is not None and page.next_rule < len(call_plan.rules):
+            pulled.append(page)
+        elif page.handed_over_at is None and page.failed_at is None and not _is_under_way(page):
+            failed.append(page)
+    _advance(pulled, plans, now, frozenset(page.pk for page in pulled))
+    if failed:
+        Page.objects.filter(pk__in=[page.pk for page in failed]).update(failed_at=now)
+        note_many(entry(page.alert_id, "unreachable", f"Every method of {page.user} failed", ENGINE, at=now) for page in failed)
+        outbox.emit_many("page.failed", [{"alert": page.alert_id, "user": page.user_id} for page in failed])
+
+
+def _is_under_way(page: Page) -> bool:
+    return page.deliveries.filter(
+        state__in=[DeliveryState.WAITING, DeliveryState.SENDING], passed_on_at=None, kind=DeliveryKind.PAGE
+    ).exists()
+
+
+def handed_over(deliveries: Sequence[Delivery], now: datetime) -> None:
+    """These messages were taken by a provider. What rings (or anything, for low urgency) counts as reaching the person."""
+    reached = [d.page_id for d in deliveries if d.page_id and (d.urgency == "low" or rings(d.channel))]
+    if reached:
+        Page.objects.filter(pk__in=reached).filter(Q(handed_over_at=None)).update(handed_over_at=now, failed_at=None)
+
+
+def stop_pages(alert_ids: Iterable[int], *, state: str, user: User | None = None, keep_notes: bool = False) -> list[Page]:
+    """Stop calling, in the caller's transaction. Returns the pages that were running."""
+    running = Page.objects.filter(alert_id__in=list(alert_ids), state=PageState.RUNNING)
+    if user is not None:
+        running = running.filter(user=user)
+    if keep_notes:
+        running = running.filter(note="")
+    pages = list(running.select_related("user"))
+    Page.objects.filter(pk__in=[page.pk for page in pages]).update(state=state, ended_at=clock.now(), due_at=None)
+    Delivery.objects.filter(page__in=pages, state=DeliveryState.WAITING, kind=DeliveryKind.PAGE).update(
+        state=DeliveryState.CANCELLED, finished_at=clock.now(), receipt_detail="answered before it left"
+    )
+    return pages
+
+
+def decline_page(alert: Alert, user: User, by: Actor) -> bool:
+    """This person cannot take it. Whether it passes on to the next is escalation's to decide."""
+    stopped = stop_pages([alert.pk], state=PageState.DECLINED, user=user)
+    note_many([entry(alert.pk, "declined", f"{user} cannot take it", by, via=by.via)])
+    return bool(stopped)
+
+
+def raise_urgency(alert: Alert) -> None:
+    """The alert became urgent: everybody who is being called for it starts over with the high rules, now."""
+    now = clock.now()
+    pages = list(Page.objects.filter(alert=alert, state=PageState.RUNNING, urgency="low").select_related("alert", "user"))
+    again = [
+        NewPage(alert, page.user, f"{page.origin}/raised", page.step_name, now, context=page.context) for page in pages
+    ]
+    start_pages(again)
