@@ -1,0 +1,154 @@
+"""The event log on PostgreSQL: a table, consumed by marking rows in the transaction that makes the alerts.
+
+An offset would lose events: ids become visible out of order when several nodes write. One consumer at a time, by the
+lock of the one row of `intake_consumer`, so that firing and resolved of one key keep their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+from midwatch.core import clock
+from midwatch.core.postgresql.base import parameters
+from midwatch.core.postgresql.wake import PG_CHANNEL
+from midwatch.core.wake import WORK
+from midwatch.intake.records import COLUMNS, Batch, LogError, Record, Row, minted_value
+
+_SELECT = f"SELECT id, {COLUMNS} FROM intake_event"  # noqa: S608 - names of our own
+# One statement is one transaction and one round trip: the rows, and the call that wakes the engine at the commit.
+_WRITE = f"""
+WITH added AS (
+    INSERT INTO intake_event ({COLUMNS})
+    SELECT token, source_id, kind, to_timestamp(at / 1000000.0), content_type, minted, body
+    FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bigint[], %b::text[], %b::text[], %b::bytea[])
+        AS new (token, source_id, kind, at, content_type, minted, body)
+)
+SELECT pg_notify('{PG_CHANNEL}', '{WORK}')
+"""  # noqa: S608
+_PRUNE = """
+DELETE FROM intake_event WHERE id IN (
+    SELECT id FROM intake_event WHERE done_at IS NOT NULL AND received_at < %s
+    ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+class PostgresStore:
+    """The writing end: a connection of its own, which comes back after every failure."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    def open(self) -> None:
+        self._open()
+
+    def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if self._connection is None:
+            given = {**parameters(self._url), "autocommit": True, "application_name": "midwatch intake"}
+            try:
+                self._connection = psycopg.connect(**given)
+            except psycopg.Error as error:
+                raise LogError(f"PostgreSQL cannot be reached: {type(error).__name__}") from error
+            self._connection.prepare_threshold = None  # prepared statements break behind transaction poolers
+        return self._connection
+
+    def write(self, rows: Sequence[Row]) -> None:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        try:
+            self._open().execute(_WRITE, columns)
+        except psycopg.OperationalError:
+            self.close()  # a failover: once more, on a new connection
+            self._again(columns)
+        except psycopg.Error as error:
+            self.close()
+            raise LogError(f"the event log cannot be written: {type(error).__name__}") from error
+
+    def _again(self, columns: list[list[Any]]) -> None:
+        try:
+            self._open().execute(_WRITE, columns)
+        except psycopg.Error as error:
+            self.close()
+            raise LogError(f"the event log cannot be written: {type(error).__name__}") from error
+
+    def check(self) -> None:
+        try:
+            self._open().execute("SELECT pg_current_xact_id()")  # a commit of its own; fails on a standby
+        except psycopg.Error as error:
+            self.close()
+            raise LogError(f"the event log cannot be written: {type(error).__name__}") from error
+
+    def prune(self, before: datetime, limit: int) -> int:
+        try:
+            return self._open().execute(_PRUNE, (before, limit)).rowcount
+        except psycopg.Error as error:
+            self.close()
+            raise LogError(f"the event log cannot be pruned: {type(error).__name__}") from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    number, token, source_id, kind, received, content_type, minted, body = row
+    return Record(
+        id=number,
+        token=token,
+        source_id=source_id,
+        kind=kind,
+        received_at=received,
+        body=bytes(body),
+        minted=minted_value(minted),
+        content_type=content_type,
+    )
+
+
+class PostgresLog:
+    """The reading end, through Django's connection."""
+
+    @contextmanager
+    def next_batch(self, limit: int) -> Iterator[Batch]:
+        assert connection.in_atomic_block, "next_batch belongs inside transaction.atomic()"
+        records: list[Record] = []
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM intake_consumer WHERE id = 1 FOR UPDATE SKIP LOCKED")
+            if cursor.fetchone() is not None:
+                cursor.execute(f"{_SELECT} WHERE done_at IS NULL ORDER BY id LIMIT %s", [limit])
+                records = [_record(row) for row in cursor.fetchall()]
+
+        def finish() -> None:
+            with connection.cursor() as cursor:
+                ids = [record.id for record in records]
+                cursor.execute("UPDATE intake_event SET done_at = %s WHERE id = ANY(%s)", [clock.now(), ids])
+
+        yield Batch(records, finish=finish if records else lambda: None)
+
+    def is_waiting(self) -> bool:
+        return bool(self._rows("SELECT 1 FROM intake_event WHERE done_at IS NULL LIMIT 1"))
+
+    def backlog(self) -> int:
+        return int(self._rows("SELECT count(*) FROM intake_event WHERE done_at IS NULL")[0][0])
+
+    def events_of(self, source_id: int, limit: int) -> list[Record]:
+        rows = self._rows(f"{_SELECT} WHERE source_id = %s ORDER BY id DESC LIMIT %s", [source_id, limit])
+        return [_record(row) for row in rows]
+
+    def find(self, token: str, source_id: int) -> Record | None:
+        query = f"{_SELECT} WHERE source_id = %s AND token = %s ORDER BY id DESC LIMIT 1"
+        rows = self._rows(query, [source_id, token])
+        return _record(rows[0]) if rows else None
+
+    @staticmethod
+    def _rows(query: str, values: Sequence[int | str] = ()) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(query, list(values))
+            return list(cursor.fetchall())

@@ -1,0 +1,120 @@
+"""What the event log holds, and what both kinds of log can do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol
+
+Kind = Literal["event", "change", "ping", "refused"]
+EVENT: Kind = "event"
+CHANGE: Kind = "change"
+PING: Kind = "ping"
+REFUSED: Kind = "refused"
+
+# (token, source_id, kind, received in microseconds, content type, minted as JSON or "", body): what the lane writes
+Row = tuple[str, int, str, int, str, str, bytes]
+COLUMNS = "token, source_id, kind, received_at, content_type, minted, body"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One raw event as it came. `token`: the event_id the sender was given.
+
+    `kind`: event, change (PagerDuty's change event), ping, or refused (answered 4xx; `minted`: status, reason, size).
+    `minted`: what the lane made at the door, for a ping {"ping": "success|start|fail", "exit": n}.
+    """
+
+    id: int
+    token: str
+    source_id: int
+    kind: Kind
+    received_at: datetime
+    body: bytes
+    minted: Mapping[str, Any] = field(default_factory=dict)
+    content_type: str = ""
+
+
+class ConflictError(Exception):
+    """Another consumer moved the offset meanwhile. Roll back: its alerts exist already."""
+
+
+class LogError(Exception):
+    """The event log cannot be written now; nothing of this batch was kept."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """The next events in order. Call `done()` in the transaction that makes them alerts.
+
+    `is_replayed`: this is not the log that the offset belongs to (a restore, a lost file), so it is read from its
+    start: tell the administrators.
+    """
+
+    records: list[Record]
+    finish: Callable[[], None]
+    is_replayed: bool = False
+
+    def done(self) -> None:
+        """Each of these events counts now. Raises `ConflictError` when somebody else was faster."""
+        self.finish()
+
+    def __bool__(self) -> bool:
+        return bool(self.records)
+
+
+class EventLog(Protocol):
+    """Reading the log: the engine, and the source's page."""
+
+    def next_batch(self, limit: int) -> AbstractContextManager[Batch]:
+        """Inside the caller's `transaction.atomic()`. Empty when there is nothing, or another node has it in hand."""
+
+    def is_waiting(self) -> bool:
+        """Is there anything for `next_batch`? Cheap, and takes no lock."""
+
+    def backlog(self) -> int:
+        """Events that are not alerts yet."""
+
+    def events_of(self, source_id: int, limit: int) -> list[Record]:
+        """The last events of a source, newest first."""
+
+    def find(self, token: str, source_id: int) -> Record | None:
+        """One event of a source by its event_id."""
+
+
+class Store(Protocol):
+    """Writing the log. All methods run in the lane's writer thread and raise `LogError`."""
+
+    def open(self) -> None: ...
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """One durable transaction; after it the engine has been woken, or will be by its poll."""
+
+    def check(self) -> None:
+        """A small durable write, to learn whether the log can be written again."""
+
+    def prune(self, before: datetime, limit: int) -> int:
+        """Forget up to `limit` events that became alerts and were received before. Only the lane's writer does."""
+
+    def close(self) -> None: ...
+
+
+def microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(at_microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=at_microseconds)
+
+
+def minted_text(minted: Mapping[str, Any]) -> str:
+    """ASCII, so that neither database minds what is inside."""
+    return json.dumps(dict(minted), separators=(",", ":")) if minted else ""
+
+
+def minted_value(text: str) -> dict[str, Any]:
+    return json.loads(text) if text else {}
