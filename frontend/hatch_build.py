@@ -143,14 +143,17 @@ class AssetsHook(BuildHookInterface):  # type: ignore[type-arg, misc]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`--check`: exit 1 when stale. `--packages`: see to `node_modules` too (browser tests take axe-core from it)."""
+    """`--check`: exit 1 when stale. `--has-node`: exit 1 when there is no usable Node. `--again`: build in any case.
+
+    `--packages`: `node_modules` has to be there too, since the browser tests take axe-core from it.
+    """
     root = Path(__file__).resolve().parent.parent
+    is_ready = is_fresh(root) and (has_packages(root) or "--packages" not in arguments)
     if "--check" in arguments:
-        if is_fresh(root):
-            return 0
-        sys.stderr.write("the built front end is older than its sources: run `make assets`\n")
-        return 1
-    if not is_fresh(root) or ("--packages" in arguments and not has_packages(root)):
+        return 0 if is_ready else 1
+    if "--has-node" in arguments:
+        return 0 if has_system_node() else 1
+    if not is_ready or "--again" in arguments:
         build(root)
     return 0
 
