@@ -22,7 +22,9 @@ class Service(Managed):
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
     tier = models.PositiveSmallIntegerField(default=3)
     urgency = models.CharField(max_length=12, choices=ServiceUrgency, default=ServiceUrgency.BY_PRIORITY)
-    support_hours = models.JSONField(null=True)  # {"timeZone", "days": ["mon", ...], "from": "09:00", "to": "17:00", "outside": "low"}
+    support_hours = models.JSONField(
+        null=True
+    )  # {"timeZone", "days": ["mon", ...], "from": "09:00", "to": "17:00", "outside": "low"}
     page_after_seconds = models.PositiveIntegerField(default=0)
     auto_resolve_after_seconds = models.PositiveIntegerField(null=True)
     links = models.JSONField(default=list)  # [{"title", "url"}]

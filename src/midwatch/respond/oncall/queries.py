@@ -1,0 +1,279 @@
+"""Reads of schedules: the tables become the values of the pure `resolve`, whose answers become people again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db.models import Q, QuerySet
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from midwatch.core import clock
+from midwatch.people.models import Team, User
+from midwatch.respond.oncall import resolve
+from midwatch.respond.oncall.models import Layer, Override, Schedule, TurnMember
+
+OVERRIDES_SINCE = timedelta(days=62)  # how far back an unspecific question looks for overrides
+LOOK_DAYS = (35, 400)
+_CALENDAR_SALT = "midwatch.calendar"
+_CALENDAR_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class OnCallRow:
+    """Who answers for a schedule, until when, and who is next. `until`, `next_from` None: no change in 400 days.
+
+    With nobody on call `until` is when somebody is again. `next_users` are on call from `next_from` on; it is later
+    than `until` when a gap lies between.
+    """
+
+    schedule: Schedule
+    users: Sequence[User]
+    until: datetime | None
+    next_users: Sequence[User]
+    next_from: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftRow:
+    """One person on call on one schedule, from one layer or one override (then `layer` is "")."""
+
+    schedule: Schedule
+    user: User
+    start: datetime
+    end: datetime
+    layer: str
+    is_override: bool
+
+
+def schedules(team: Team | None = None) -> QuerySet[Schedule]:
+    found = Schedule.objects.select_related("team").order_by("name")
+    return found if team is None else found.filter(team=team)
+
+
+def resolvable(schedule: Schedule, *, since: datetime | None = None) -> resolve.Schedule:
+    """The schedule as values. Overrides that ended before `since` (default: 62 days ago) are left out."""
+    return resolvables([schedule], since=since)[schedule.pk]
+
+
+def resolvables(wanted: Iterable[Schedule], *, since: datetime | None = None) -> dict[int, resolve.Schedule]:
+    """For many schedules in three queries. People are their names; who is turned off is on call nowhere."""
+    by_id = {schedule.pk: schedule for schedule in wanted}
+    turns: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    members = TurnMember.objects.filter(layer__schedule__in=by_id, user__is_active=True).order_by(
+        "turn", "position", "id"
+    )
+    for layer_id, turn, name in members.values_list("layer_id", "turn", "user__name"):
+        turns[layer_id][turn].append(name)
+    layers: dict[int, list[resolve.Layer]] = defaultdict(list)
+    for layer in Layer.objects.filter(schedule__in=by_id).order_by("position", "id"):
+        layers[layer.schedule_id].append(layer_value(layer, turns[layer.pk]))
+    overrides: dict[int, list[resolve.Override]] = defaultdict(list)
+    start = since or clock.now() - OVERRIDES_SINCE
+    for override in _overrides(by_id, start):
+        overrides[override.schedule_id].append(_override_value(override))
+    return {
+        pk: resolve.Schedule(
+            time_zone=schedule.time_zone,
+            combine="all" if schedule.combine == "all" else "cover",
+            layers=tuple(layers[pk]),
+            overrides=tuple(overrides[pk]),
+        )
+        for pk, schedule in by_id.items()
+    }
+
+
+def _overrides(schedule_ids: Iterable[int], since: datetime) -> QuerySet[Override]:
+    found = Override.objects.filter(schedule__in=schedule_ids, cancelled_at=None, ends_at__gt=since)
+    of_active = found.filter(Q(user=None) | Q(user__is_active=True))
+    return of_active.select_related("user", "replaces").order_by("created_at", "id")
+
+
+def layer_value(layer: Layer, turns: Mapping[int, Sequence[str]]) -> resolve.Layer:
+    """`turns`: names by the number of the turn; what is missing is a turn of nobody."""
+    return resolve.Layer(
+        name=layer.name,
+        start=datetime.fromisoformat(layer.start),
+        end=datetime.fromisoformat(layer.end) if layer.end else None,
+        every=layer.every,
+        unit=_UNITS[layer.unit],
+        participants=tuple(tuple(turns.get(turn, ())) for turn in range(layer.turn_count)),
+        restrictions=tuple(resolve.restriction_from(restriction) for restriction in layer.restrictions),
+    )
+
+
+_UNITS: Mapping[str, resolve.Unit] = {"hours": "hours", "days": "days", "weeks": "weeks"}
+_KINDS: Mapping[str, resolve.OverrideKind] = {"replace": "replace", "add": "add", "remove": "remove"}
+
+
+def _override_value(override: Override) -> resolve.Override:
+    return resolve.Override(
+        start=override.starts_at,
+        end=override.ends_at,
+        kind=_KINDS[override.kind],
+        user=override.user.name if override.user else None,
+        replaces=override.replaces.name if override.replaces else None,
+        id=override.pk,
+    )
+
+
+def named(names: Iterable[str]) -> dict[str, User]:
+    return User.objects.in_bulk(list(set(names)), field_name="name")
+
+
+def users_on_call(schedule: Schedule, at: datetime, which: str = "current") -> list[User]:
+    """`which`: current, next (the turn after, with somebody else in it) or previous."""
+    since = at - timedelta(days=resolve.LOOK_DAYS_MAX) if which == "previous" else at
+    values = resolvable(schedule, since=since)
+    match which:
+        case "next":
+            names = resolve.next_people(values, at)
+        case "previous":
+            names = resolve.previous_people(values, at)
+        case _:
+            names = resolve.on_call_at(values, at)
+    known = named(names)
+    return [known[name] for name in names]
+
+
+def who_is_on_call(team: Team | None = None, at: datetime | None = None) -> list[OnCallRow]:
+    """One row a schedule, of one team or of all."""
+    instant = at or clock.now()
+    wanted = list(schedules(team))
+    values = resolvables(wanted, since=instant)
+    changes = {schedule.pk: next_change(values[schedule.pk], instant) for schedule in wanted}
+    known = named(name for change in changes.values() for name in (*change.people, *change.next_people))
+    return [
+        OnCallRow(
+            schedule=schedule,
+            users=[known[name] for name in changes[schedule.pk].people],
+            until=changes[schedule.pk].until,
+            next_users=[known[name] for name in changes[schedule.pk].next_people],
+            next_from=changes[schedule.pk].next_from,
+        )
+        for schedule in wanted
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    people: tuple[str, ...]
+    until: datetime | None
+    next_people: tuple[str, ...]
+    next_from: datetime | None
+
+
+def next_change(values: resolve.Schedule, at: datetime) -> Change:
+    """Who is on call at an instant, when that changes, and who is on call next. Pure."""
+    people = resolve.on_call_at(values, at)
+    until: datetime | None = None
+    for days in LOOK_DAYS:
+        shifts = resolve.shifts(values, at, at + timedelta(days=days))
+        horizon = at + timedelta(days=days)
+        moments = sorted({moment for shift in shifts for moment in (shift.start, shift.end) if at < moment < horizon})
+        for moment in moments:
+            then = resolve.on_call_at(values, moment)
+            if until is None and set(then) != set(people):
+                until = moment
+            if until is not None and then:
+                return Change(people, until, then, moment)
+    return Change(people, until, (), None)
+
+
+def shifts_of_schedule(schedule: Schedule, start: datetime, end: datetime) -> list[ShiftRow]:
+    values = resolvable(schedule, since=start)
+    return _rows([(schedule, shift) for shift in resolve.shifts(values, start, end)])
+
+
+def shifts_of(user: User, start: datetime, end: datetime) -> list[ShiftRow]:
+    """When this person is on call, on every schedule, by start; shifts are whole, not cut at `start` and `end`."""
+    wanted = list(
+        schedules().filter(
+            Q(pk__in=TurnMember.objects.filter(user=user).values("layer__schedule"))
+            | Q(pk__in=Override.objects.filter(user=user, cancelled_at=None, ends_at__gt=start).values("schedule"))
+        )
+    )
+    values = resolvables(wanted, since=start)
+    found = [
+        (schedule, shift)
+        for schedule in wanted
+        for shift in resolve.shifts(values[schedule.pk], start, end, is_whole=True)
+        if shift.user == user.name
+    ]
+    return sorted(_rows(found), key=lambda row: (row.start, row.schedule.name))
+
+
+def _rows(found: Sequence[tuple[Schedule, resolve.Shift]]) -> list[ShiftRow]:
+    known = named(shift.user for _, shift in found)
+    return [
+        ShiftRow(schedule, known[shift.user], shift.start, shift.end, shift.layer, shift.is_override)
+        for schedule, shift in found
+    ]
+
+
+def gaps(schedule: Schedule, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """When nobody is on call."""
+    return resolve.gaps(resolvable(schedule, since=start), start, end)
+
+
+def unplanned_gaps(values: resolve.Schedule, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """Gaps that the restrictions do not intend: a schedule of office hours has no gap at night. Pure.
+
+    What is intended: the hours in which no layer would cover, were each an endless rotation of one person.
+    """
+    intended = replace(
+        values,
+        layers=tuple(
+            replace(
+                layer,
+                start=datetime(2000, 1, 3),  # noqa: DTZ001 - wall clock, a Monday
+                end=None,
+                every=520,
+                unit="weeks",
+                participants=(("somebody",),),
+                turn_offset=0,
+            )
+            for layer in values.layers
+            if any(layer.participants)
+        ),
+        overrides=(),
+    )
+    quiet = resolve.gaps(intended, start, end) if intended.layers else []
+    found = []
+    for low, high in resolve.gaps(values, start, end):
+        reached = low
+        for quiet_low, quiet_high in quiet:
+            if quiet_high <= reached or quiet_low >= high:
+                continue
+            if reached < quiet_low:
+                found.append((reached, quiet_low))
+            reached = max(reached, quiet_high)
+        if reached < high:
+            found.append((reached, high))
+    return found
+
+
+def overrides_of(schedule: Schedule, *, now: datetime | None = None) -> list[Override]:
+    """Those that run or are to come."""
+    found = Override.objects.filter(schedule=schedule, cancelled_at=None, ends_at__gt=now or clock.now())
+    return list(found.select_related("user", "replaces").order_by("starts_at", "id"))
+
+
+def calendar_token(user: User) -> str:
+    """For the address of a person's calendar feed; ends with their other access (`credentials_epoch`)."""
+    return f"{user.pk}-{_calendar_mac(user)}"
+
+
+def user_of_calendar_token(token: str) -> User | None:
+    number, _, mac = token.partition("-")
+    if not (number.isascii() and number.isdigit() and len(number) <= 18):
+        return None
+    user = User.objects.filter(pk=int(number), is_active=True).first()
+    return user if user is not None and constant_time_compare(mac, _calendar_mac(user)) else None
+
+
+def _calendar_mac(user: User) -> str:
+    said = f"{user.pk}:{user.credentials_epoch}"
+    return salted_hmac(_CALENDAR_SALT, said, algorithm="sha256").hexdigest()[:_CALENDAR_LENGTH]
