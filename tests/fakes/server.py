@@ -104,7 +104,7 @@ class FakeServer(Heard):
                     pass  # the client gave up first, which is what some tests are about
                 self.close_connection = True
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _any
+            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _any  # noqa: N815
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - aiosmtpd finds its handlers by these names
 """A mail relay: aiosmtpd, real SMTP on loopback, which can refuse, hesitate or be down."""
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from email.message import EmailMessage
 from typing import Any, Self
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP as AioSmtp  # noqa: N811
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
-from aiosmtpd.smtp import SMTP as AioSmtp
 
 from .server import Heard
 

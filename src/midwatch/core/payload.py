@@ -117,14 +117,14 @@ def key(value: str) -> str:
 
 def labels(value: Mapping[str, Any]) -> tuple[dict[str, str], int]:
     """(labels, how many were dropped). Values that are not text are shown as JSON; those over LABELS_MAX go."""
-    names = [name for name in LABELS_FIRST if name in value]
-    names += [name for name in value if name not in LABELS_FIRST]
+    names = [name for name in (*LABELS_FIRST, *value) if value.get(name) is not None]  # null is absence
+    names = list(dict.fromkeys(names))
     kept: dict[str, str] = {}
     for name in names:
         cleaned = clean(name, LABEL_NAME_MAX, is_one_line=True)
         if cleaned and len(kept) < LABELS_MAX:
             kept.setdefault(cleaned, shown(value[name], LABEL_VALUE_MAX))
-    return kept, len(value) - len(kept)
+    return kept, len(names) - len(kept)
 
 
 def fingerprint(value: Mapping[str, Any]) -> str:
@@ -132,8 +132,9 @@ def fingerprint(value: Mapping[str, Any]) -> str:
     sender which leaves `fingerprint` out means the same alert as one that sends it."""
     state = 0xCBF29CE484222325
     for name in sorted(value, key=str):
-        for part in (name, shown(value[name], LABEL_VALUE_MAX)):
-            for byte in [*str(part).encode("utf-8", "surrogatepass"), 0xFF]:
+        content = value[name]
+        for part in (str(name), content if isinstance(content, str) else shown(content, LABEL_VALUE_MAX)):
+            for byte in [*part.encode("utf-8", "surrogatepass"), 0xFF]:
                 state = ((state ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
     return f"{state:016x}"
 

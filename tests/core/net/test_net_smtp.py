@@ -9,8 +9,8 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from fakes.smtp import FakeSmtp
 
+from fakes.smtp import FakeSmtp
 from midwatch.core import net
 from midwatch.core.net import addresses
 
@@ -132,7 +132,7 @@ def dripping_relay() -> Iterator[int]:
 
 def test_the_time_out_is_a_total(mail: EmailMessage, dripping_relay: int) -> None:
     began = time.monotonic()
-    with pytest.raises(net.NetError, match="within 0.4 s"):
+    with pytest.raises(net.NetError, match=r"within 0\.4 s"):
         send(f"smtp://127.0.0.1:{dripping_relay}", mail, 0.4)
     assert time.monotonic() - began < 1.5
 

@@ -108,8 +108,9 @@ def _object(body: bytes) -> Mapping[str, Any] | Refuse:
 
 def _event_errors(message: Mapping[str, Any]) -> list[str]:
     errors: list[str] = []
-    action = message.get("event_action")
-    if not isinstance(action, str) or _is_blank(action):
+    given = message.get("event_action")
+    action = given if isinstance(given, str) else ""
+    if _is_blank(action):
         errors.append("'event_action' is missing or blank")
     elif action not in STATUSES:
         errors.append(ACTION_ERROR)

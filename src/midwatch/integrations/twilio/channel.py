@@ -82,7 +82,9 @@ def send(type: str, message: Message, config: ChannelConfig) -> Receipt:
     answer = _request("POST", "Messages.json" if type == "sms" else "Calls.json", config, form)
     told = answer.json()
     identity = told.get("sid") if isinstance(told, Mapping) else None
-    return Receipt("handed over", "Twilio took it", clean(identity, 64) if isinstance(identity, str) else "")
+    return Receipt(
+        "handed over", "Twilio took it", clean(identity, 64, is_one_line=True) if isinstance(identity, str) else ""
+    )
 
 
 def poll(type: str, provider_id: str, config: ChannelConfig) -> StatusReport | None:

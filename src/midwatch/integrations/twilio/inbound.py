@@ -39,6 +39,7 @@ SETTINGS: Sequence[str] = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
 XML = "text/xml; charset=utf-8"
 FIELDS_MAX = 200
 NUMBERS_MAX = 20  # alerts in one reply
+NUMBER_DIGITS_MAX = 15
 SAID_CHARACTERS_MAX = 1_500
 KEY_WAIT_SECONDS = 8
 KEYS: Mapping[str, str] = {"4": "acknowledge", "5": "decline", "6": "resolve", "9": "repeat"}
@@ -52,8 +53,7 @@ WORDS: Mapping[str, str] = {
 # Carriers and Twilio act on these themselves, whole message only; we must know of it.
 STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "optout", "revoke"})
 START_WORDS = frozenset({"start", "unstop"})
-_REPLY = re.compile(r"([a-z]+)((?:[\s,;#]*[0-9]{1,15})*)")
-_REVERSED = re.compile(r"#?([0-9]{1,15})\s*([a-z]+)")
+_TOKENS = re.compile(r"[a-z]+|[0-9]+|[^a-z0-9\s]")
 
 
 def receive(request: InboundRequest, config: ChannelConfig) -> InboundReply:
@@ -106,17 +106,15 @@ def read_sms(body: str, sender: str, opt_out: str = "") -> list[Act]:
         return [Act("stop", from_address=sender)]
     if opt_out.upper() == "START" or words in START_WORDS:
         return [Act("start", from_address=sender)]
-    reversed_order = _REVERSED.fullmatch(words)
-    if reversed_order:
-        words = f"{reversed_order[2]} {reversed_order[1]}"
-    found = _REPLY.fullmatch(words)
-    verb = WORDS.get(found[1]) if found else None
-    if found is None or verb is None or verb == "list":
+    tokens = [token for token in _TOKENS.findall(words) if token not in {"#", ",", ";"}]
+    verbs = [token for token in tokens if token.isalpha()]
+    numbers = [token for token in tokens if token.isdecimal()]
+    verb = WORDS.get(verbs[0]) if len(verbs) == 1 and len(verbs) + len(numbers) == len(tokens) else None
+    if verb is None or verb == "list" or any(len(number) > NUMBER_DIGITS_MAX for number in numbers):
         return [Act("list", from_address=sender)]
-    numbers = [int(number) for number in re.findall(r"[0-9]+", found[2])][:NUMBERS_MAX]
     if not numbers:
         return [Act(verb, from_address=sender)]
-    return [Act(verb, number, from_address=sender) for number in dict.fromkeys(numbers)]
+    return [Act(verb, int(number), from_address=sender) for number in dict.fromkeys(numbers[:NUMBERS_MAX])]
 
 
 def is_signed(request: InboundRequest, form: Sequence[tuple[str, str]], token: str) -> bool:
@@ -157,7 +155,7 @@ def _form(request: InboundRequest) -> list[tuple[str, str]]:
 def _answered(request: InboundRequest, fields: Mapping[str, str], reference: str) -> InboundReply:
     """Somebody or something picked up. A machine is a failure at once, and is spoken to: it may be a person yet."""
     by = fields.get("AnsweredBy", "")
-    identity = clean(fields.get("CallSid", ""), 64)
+    identity = clean(fields.get("CallSid", ""), 64, is_one_line=True)
     question = Question(reference, fields.get("To", ""))
     failed = StatusReport(identity, Receipt("failed", "voicemail picked up", identity), reference, is_failure=True)
     if by.startswith("fax"):
@@ -172,7 +170,9 @@ def _pressed(request: InboundRequest, fields: Mapping[str, str], reference: str)
 
 
 def _status(type: str, identity: str, status: object, fields: Mapping[str, str], reference: str) -> InboundReply:
-    report = status_report(type, clean(identity, 64), status, fields.get("ErrorCode"), fields.get("AnsweredBy"))
+    report = status_report(
+        type, clean(identity, 64, is_one_line=True), status, fields.get("ErrorCode"), fields.get("AnsweredBy")
+    )
     return InboundReply([replace(report, delivery=reference)] if report is not None else [])
 
 

@@ -9,7 +9,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 
 from midwatch.core import net
-from midwatch.core.integration import ChannelConfig, DeliveryError, Message, MessageAlert, Receipt
+from midwatch.core.integration import (
+    DESCRIPTION_MAX,
+    TITLE_MAX,
+    ChannelConfig,
+    DeliveryError,
+    Message,
+    MessageAlert,
+    Receipt,
+)
+from midwatch.core.text import clean
 
 TYPES: Sequence[str] = ("webhook",)
 TITLE = "Webhook"
@@ -18,6 +27,7 @@ EXAMPLES: Mapping[str, str] = {"webhook": "https://gateway.example.com/pages"}
 SETTINGS: Sequence[str] = ()
 RINGS: Mapping[str, bool] = {"webhook": True}
 ADDRESS_CHARACTERS_MAX = 2_000
+NAME_CHARACTERS_MAX = 200
 
 
 def check_address(type: str, address: str) -> str:
@@ -74,11 +84,11 @@ def payload(message: Message) -> dict[str, object]:
         "kind": message.kind,
         "to": message.to,
         "alert": _alert(message.alerts[0]) if message.alerts else None,
-        "step": message.step,
+        "step": clean(message.step, NAME_CHARACTERS_MAX, is_one_line=True),
         "ack_url": message.ack_url,
         "sent_at": message.sent_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "subject": message.subject,
-        "text": message.text,
+        "subject": clean(message.subject, TITLE_MAX, is_one_line=True),
+        "text": clean(message.text, DESCRIPTION_MAX),
     }
     if message.kind == "bundle":
         content["count"] = message.count
@@ -90,10 +100,10 @@ def _alert(alert: MessageAlert) -> dict[str, object]:
     return {
         "id": alert.id,
         "number": alert.number,
-        "title": alert.title,
+        "title": clean(alert.title, TITLE_MAX, is_one_line=True),
         "priority": alert.priority,
         "status": alert.status,
-        "service": alert.service,
+        "service": clean(alert.service, NAME_CHARACTERS_MAX, is_one_line=True),
         "url": alert.url,
     }
 

@@ -1,0 +1,6 @@
+"""The kit: the contract that every vendor folder keeps, whoever wrote it."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
