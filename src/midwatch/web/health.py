@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -105,7 +104,7 @@ def _seconds(length: timedelta) -> int:
 def _engine_metrics(path: Path) -> str:
     """ "" when there are none, or they are old: the engine is not there to speak for itself."""
     try:
-        if time.time() - path.stat().st_mtime > METRICS_AGE_SECONDS_MAX:
+        if clock.machine_now().timestamp() - path.stat().st_mtime > METRICS_AGE_SECONDS_MAX:
             return ""
         return path.read_text("utf-8")
     except OSError:
