@@ -171,7 +171,7 @@ def test_email_is_one_thread_with_a_button_and_no_vacation_notices() -> None:
     with FakeSmtp() as relay:
         receipt = email.send("email", a_message(), mail_config(relay.url))
         email.send("email", a_message(kind="resolved", delivery="31/r", urgency="low"), mail_config(relay.url))
-        first, second = (mail.message for mail in relay.mails)
+        first, second = (mail.message for mail in relay.mails[:2])
         assert relay.mails[0].subject == "[P1] Checkout: DiskFull db3 (#1042)"
         assert first["References"] == second["References"] == first["In-Reply-To"]
         assert first["Message-ID"] != second["Message-ID"]
@@ -183,7 +183,13 @@ def test_email_is_one_thread_with_a_button_and_no_vacation_notices() -> None:
         text = relay.mails[0].text
         assert text.splitlines()[0] == "Since 02:10, you are level 1, nobody else was paged; next: Bo at 02:19."
         assert "I have it: https://m.example/p/landing-token" in text
-        assert '<a href="https://m.example/p/landing-token"' in relay.mails[0].html
+        html = relay.mails[0].html
+        assert '<a href="https://m.example/p/landing-token"' in html
+        assert html.count("https://midwatch.example.com/alerts/1042") == 1
+        lines = ("Since 02:10.", "one\ntwo", "https://midwatch.example.com/alerts/1042")
+        email.send("email", a_message(lines=lines, text="\n".join(lines)), mail_config(relay.url))
+        assert relay.mails[-1].text.count("/alerts/1042") == relay.mails[-1].text.count("two") == 1
+        assert relay.mails[-1].html.count('<a href="https://midwatch.example.com/alerts/1042"') == 1
         assert relay.mails[0].content.isascii(), "any relay can carry it"
 
 

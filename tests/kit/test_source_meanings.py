@@ -163,10 +163,7 @@ def test_pagerduty_change_events() -> None:
     }
     answer = pagerduty.reply_change(json.dumps(message).encode())
     assert (answer.status, json.loads(answer.body)) == (202, {"status": "success", "message": "Change event processed"})
-    assert pagerduty.change(message)["summary"] == "Deployed 1.2"
     assert isinstance(pagerduty.reply_change(b'{"routing_key": "x"}'), Refuse)
-    with pytest.raises(Rejected):
-        pagerduty.change({"payload": 5})
 
 
 def test_samples_live_where_the_kit_looks() -> None:

@@ -13,7 +13,7 @@ from html import escape
 from urllib.parse import urlsplit
 
 from midwatch.core import net
-from midwatch.core.integration import ChannelConfig, DeliveryError, Message, Receipt
+from midwatch.core.integration import ChannelConfig, DeliveryError, Message, MessageAlert, Receipt
 from midwatch.core.text import clean
 
 TYPES: Sequence[str] = ("email",)
@@ -26,6 +26,7 @@ RINGS: Mapping[str, bool] = {"email": False}
 ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 SUBJECT_CHARACTERS_MAX = 300
 BODY_CHARACTERS_MAX = 100_000
+LINKED_MAX = 50
 BUTTON = (
     "display:inline-block;padding:14px 28px;border-radius:6px;background:#0b5cad;color:#ffffff;"
     "font-size:18px;font-weight:bold;text-decoration:none"
@@ -106,40 +107,48 @@ def compose(message: Message, sender: str) -> EmailMessage:
 
 
 def _lines(message: Message) -> list[str]:
-    """Facts first; then the long text, when the facts do not say it already."""
-    facts = [clean(line, 2_000, is_one_line=True) for line in message.lines]
-    text = clean(message.text, BODY_CHARACTERS_MAX)
-    rest = [line for line in text.splitlines() if line not in facts]
-    return [*facts, *([""] if facts and any(rest) else []), *(rest if any(rest) else [])]
+    """The facts, first line first; the long text when there are none."""
+    return clean("\n".join(message.lines) or message.text, BODY_CHARACTERS_MAX).strip().splitlines()
 
 
 def _plain(message: Message) -> str:
-    parts = _lines(message)
+    lines = _lines(message)
     if message.ack_url:
-        parts += ["", f"{_button_text(message)}: {message.ack_url}"]
-    parts += ["", *(f"#{alert.number}: {alert.url}" for alert in message.alerts[:50] if alert.number and alert.url)]
-    return clean("\n".join(parts).strip() + "\n", BODY_CHARACTERS_MAX)
+        lines[1:1] = ["", f"{_button_text(message)}: {message.ack_url}", ""]
+    lines += [f"#{alert.number}: {alert.url}" for alert in _alerts_to_link(message)]
+    return "\n".join(lines) + "\n"
 
 
 def _html(message: Message) -> str:
-    lines = _lines(message)
-    first = f'<p style="font-size:17px;margin:0 0 12px"><strong>{escape(lines[0])}</strong></p>' if lines else ""
-    rest = "<br>\n".join(escape(line) for line in lines[1:])
+    first, *rest = _lines(message) or [""]
     button = ""
     if _is_link(message.ack_url):
         link = f'<a href="{escape(message.ack_url)}" style="{BUTTON}">{_button_text(message)}</a>'
-        button = f'<p style="margin:20px 0">{link}</p>'
-    links = "".join(
+        button = f'<p style="margin:20px 0">{link}</p>\n'
+    listed = "".join(
         f'<li><a href="{escape(alert.url)}">#{alert.number}</a> {escape(clean(alert.title, 99, is_one_line=True))}</li>'
-        for alert in message.alerts[:50]
-        if alert.number and _is_link(alert.url)
+        for alert in _alerts_to_link(message)
     )
-    listed = f"<ul>{links}</ul>" if links else ""
     subject = escape(clean(message.subject, SUBJECT_CHARACTERS_MAX, is_one_line=True))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{subject}</title></head>\n'
-        f'<body style="font:15px/1.45 sans-serif">\n{first}{button}\n<p>{rest}</p>\n{listed}</body></html>\n'
+        f'<body style="font:15px/1.45 sans-serif">\n<p style="font-size:17px"><strong>{_shown(first)}</strong></p>\n'
+        f"{button}<p>{'<br>'.join(_shown(line) for line in rest)}</p>\n"
+        f"{f'<ul>{listed}</ul>' if listed else ''}</body></html>\n"
     )
+
+
+def _shown(line: str) -> str:
+    """A line that is an address is a link."""
+    return f'<a href="{escape(line)}">{escape(line)}</a>' if _is_link(line) and " " not in line else escape(line)
+
+
+def _alerts_to_link(message: Message) -> list[MessageAlert]:
+    """Those whose page the lines do not name already."""
+    told = set(_lines(message))
+    return [alert for alert in message.alerts if alert.number and _is_link(alert.url) and alert.url not in told][
+        :LINKED_MAX
+    ]
 
 
 def _button_text(message: Message) -> str:

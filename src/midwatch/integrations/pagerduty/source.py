@@ -79,23 +79,6 @@ def parse(payload: object) -> list[Event | Refused]:
     return [_event(message, dedup_key)]
 
 
-def change(payload: object) -> dict[str, object]:
-    """A change event: `summary`, `source`, `at` (aware UTC or None), `details` (text) and `links` [{"href", "text"}].
-
-    Raises `Rejected`.
-    """
-    details = payload.get("payload") if isinstance(payload, Mapping) else None
-    if not isinstance(payload, Mapping) or not isinstance(details, Mapping) or _is_blank(details.get("summary")):
-        raise Rejected("'payload.summary' is missing or blank")
-    return {
-        "summary": read.title(str(details["summary"])),
-        "source": read.shown(details.get("source") or "", 255),
-        "at": read.moment(details.get("timestamp")),
-        "details": _details(details.get("custom_details")),
-        "links": [{"href": link.href, "text": link.text} for link in read.links(_links(payload))],
-    }
-
-
 def _object(body: bytes) -> Mapping[str, Any] | Refuse:
     try:
         message = json.loads(body)
