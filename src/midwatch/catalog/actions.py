@@ -25,7 +25,7 @@ LINK_TITLE_MAX = 200
 LINK_URL_MAX = 2_000
 TIER_MAX = 9
 PAGE_AFTER_SECONDS_MAX = 24 * 3600
-AUTO_RESOLVE_SECONDS_MIN, AUTO_RESOLVE_SECONDS_MAX = 60, 90 * 24 * 3600
+AUTO_RESOLVE_SECONDS_MIN, AUTO_RESOLVE_SECONDS_MAX = 1, 90 * 24 * 3600
 DEPENDENCIES_MAX = 200
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CHANGE_DETAILS_MAX = 50
@@ -76,15 +76,23 @@ def change_service(service: Service, fields: ServiceFields, by: Actor, *, mark: 
 
 def set_dependencies(service: Service, depends_on: Sequence[Service], by: Actor, *, mark: Mark | None = None) -> None:
     """The whole list. Refused with `ValueError` when services would depend on each other in a circle."""
-    guard(service, mark)
-    if len(depends_on) > DEPENDENCIES_MAX:
-        raise ValueError(f"a service depends on at most {DEPENDENCIES_MAX} others")
+    set_dependency_lists({service: depends_on}, by, mark=mark)
+
+
+def set_dependency_lists(wanted: Mapping[Service, Sequence[Service]], by: Actor, *, mark: Mark | None = None) -> None:
+    """The lists of several services at once: only the result must be without circles."""
+    for service, depends_on in wanted.items():
+        guard(service, mark)
+        if len(depends_on) > DEPENDENCIES_MAX:
+            raise ValueError(f"a service depends on at most {DEPENDENCIES_MAX} others")
     with transaction.atomic():
         list(Service.objects.select_for_update().order_by("pk").values_list("pk", flat=True))  # one writer of the graph
-        check_no_cycle({**dependency_edges(), service.pk: {other.pk for other in depends_on}})
-        service.depends_on.set(depends_on)
-        names = sorted(other.name for other in depends_on)
-        audit.record(by, "set dependencies", "service", service.name, {"depends_on": names})
+        lists = {service.pk: {other.pk for other in depends_on} for service, depends_on in wanted.items()}
+        check_no_cycle({**dependency_edges(), **lists})
+        for service, depends_on in wanted.items():
+            service.depends_on.set(depends_on)
+            names = sorted(other.name for other in depends_on)
+            audit.record(by, "set dependencies", "service", service.name, {"depends_on": names})
 
 
 def check_no_cycle(edges: Mapping[int, set[int]]) -> None:
@@ -172,7 +180,7 @@ def _values(name: str, fields: ServiceFields) -> dict[str, Any]:
         raise ValueError("page after: give 0 seconds to 24 hours")
     resolve = fields.auto_resolve_after_seconds
     if resolve is not None and not AUTO_RESOLVE_SECONDS_MIN <= resolve <= AUTO_RESOLVE_SECONDS_MAX:
-        raise ValueError("auto-resolve after: give 1 minute to 90 days, or nothing for never")
+        raise ValueError("auto-resolve after: give 1 second to 90 days, or nothing for never")
     if len(fields.links) > LINKS_MAX:
         raise ValueError(f"at most {LINKS_MAX} links")
     return {

@@ -223,8 +223,8 @@ def set_rules(
     if user.are_rules_from_code and not is_from_code:
         raise FromCodeError(f"the notification rules of {user} come from configuration as code: change them there")
     repeat = user.repeat_after_seconds if repeat_after_seconds is None else repeat_after_seconds
-    if not 0 <= repeat <= REPEAT_SECONDS_MAX or 0 < repeat < 60:
-        raise ValueError("repeat after: give 0 for never, or 1 minute to 24 hours")
+    if not 0 <= repeat <= REPEAT_SECONDS_MAX:
+        raise ValueError("repeat after: give 0 for never, or 1 second to 24 hours")
     with transaction.atomic():
         methods = {method.name: method for method in user.contact_methods.all()}
         made = [_rule(user, rule, methods, position) for position, rule in enumerate(rules)]

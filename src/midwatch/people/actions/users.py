@@ -114,7 +114,7 @@ def deactivate_user(
     """Turn somebody off: sessions, tokens, links and calendar feeds end, and nobody pages them.
 
     `needed_by`: the steps of the next 30 days that would page nobody else, as sentences; the caller knows
-    (`respond.escalation.queries.sole_target_of`). Refused with `NeededError` while there are some, unless forced.
+    (`respond.escalation.coverage.sole_target_of`). Refused with `NeededError` while there are some, unless forced.
     """
     guard(user, mark)
     if needed_by and not is_forced:
