@@ -106,7 +106,14 @@ def group_of(event: Event, group_by: Sequence[str]) -> str:
     return ",".join(values) if any(event.labels.get(name) for name in group_by) else ""
 
 
-def urgency_of(priority: str, *, service_urgency: str, support_hours: Mapping[str, Any] | None, now: datetime, zone: ZoneInfo | None) -> str:
+def urgency_of(
+    priority: str,
+    *,
+    service_urgency: str,
+    support_hours: Mapping[str, Any] | None,
+    now: datetime,
+    zone: ZoneInfo | None,
+) -> str:
     """high or low. `support_hours` (see the catalog) may lower it outside the hours when the service says so."""
     urgency = ("high" if priority in HIGH else "low") if service_urgency == "by-priority" else service_urgency
     if support_hours and zone is not None and urgency == "high" and not is_within(support_hours, now.astimezone(zone)):

@@ -85,7 +85,9 @@ class Alert(models.Model):
     resolved_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     is_resolved_by_source = models.BooleanField(default=False)
     is_still_firing = models.BooleanField(default=False)  # a person resolved it, the source disagrees
-    previous = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="+")  # the same condition, earlier
+    previous = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="+"
+    )  # the same condition, earlier
     expires_at = models.DateTimeField(null=True)  # a silent source's alert resolves then
 
     class Meta:
@@ -103,8 +105,12 @@ class Alert(models.Model):
             models.Index(fields=["team", "-number"], name="alert_team"),
             models.Index(fields=["team", "status", "-number"], name="alert_team_status"),
             models.Index(fields=["acknowledged_by", "-number"], name="alert_owner"),
-            models.Index(fields=["expires_at"], name="alert_expires", condition=~Q(status="resolved") & ~Q(expires_at=None)),
-            models.Index(fields=["source", "group_key"], name="alert_group", condition=~Q(status="resolved") & ~Q(group_key="")),
+            models.Index(
+                fields=["expires_at"], name="alert_expires", condition=~Q(status="resolved") & ~Q(expires_at=None)
+            ),
+            models.Index(
+                fields=["source", "group_key"], name="alert_group", condition=~Q(status="resolved") & ~Q(group_key="")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -151,7 +157,9 @@ class Maintenance(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["service", "ends_at"], name="maintenance_service_end")]
-        constraints = [models.CheckConstraint(condition=Q(ends_at__gte=models.F("starts_at")), name="maintenance_has_length")]
+        constraints = [
+            models.CheckConstraint(condition=Q(ends_at__gte=models.F("starts_at")), name="maintenance_has_length")
+        ]
 
 
 class SourceProblem(models.Model):

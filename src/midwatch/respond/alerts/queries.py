@@ -57,7 +57,9 @@ def alerts(by: AlertFilter, *, before_number: int | None = None, limit: int = 50
     found = _narrowed(by)
     if before_number is not None:
         found = found.filter(number__lt=before_number)
-    return list(found.select_related("service", "team", "acknowledged_by", "source").order_by("-number")[: min(limit, PAGE_MAX)])
+    return list(
+        found.select_related("service", "team", "acknowledged_by", "source").order_by("-number")[: min(limit, PAGE_MAX)]
+    )
 
 
 def newer_than(by: AlertFilter, number: int, *, at_most: int = 100) -> int:
@@ -66,7 +68,9 @@ def newer_than(by: AlertFilter, number: int, *, at_most: int = 100) -> int:
 
 
 def get_alert(number: int) -> Alert:
-    return Alert.objects.select_related("service", "team", "acknowledged_by", "resolved_by", "source", "previous").get(number=number)
+    return Alert.objects.select_related("service", "team", "acknowledged_by", "resolved_by", "source", "previous").get(
+        number=number
+    )
 
 
 def timeline(alert: Alert, *, after_id: int = 0) -> list[TimelineEntry]:
@@ -103,7 +107,10 @@ def similar(alert: Alert, *, limit: int = 5) -> list[Similar]:
     else:
         same = Alert.objects.filter(service=alert.service_id, title=alert.title)
     found = list(
-        same.filter(created_at__gte=since, is_test=False).exclude(pk=alert.pk).select_related("resolved_by").order_by("-id")[:limit]
+        same.filter(created_at__gte=since, is_test=False)
+        .exclude(pk=alert.pk)
+        .select_related("resolved_by")
+        .order_by("-id")[:limit]
     )
     notes: dict[int, str] = {}
     for note in TimelineEntry.objects.filter(alert__in=found, kind="note").order_by("id")[:TIMELINE_MAX]:
@@ -113,7 +120,9 @@ def similar(alert: Alert, *, limit: int = 5) -> list[Similar]:
 
 def maintenance_of(service_ids: Iterable[int], at: datetime) -> dict[int, Maintenance]:
     """The maintenance in force at `at`, by service."""
-    windows = Maintenance.objects.filter(service_id__in=list(service_ids), starts_at__lte=at, ends_at__gt=at).order_by("ends_at")
+    windows = Maintenance.objects.filter(service_id__in=list(service_ids), starts_at__lte=at, ends_at__gt=at).order_by(
+        "ends_at"
+    )
     return {window.service_id: window for window in windows}
 
 
@@ -141,4 +150,8 @@ def expired(now: datetime, *, limit: int = 100) -> list[Alert]:
 
 
 def silent_sources(now: datetime, *, limit: int = 50) -> list[Source]:
-    return list(Source.objects.filter(expected_at__lte=now, is_active=True).select_related("service__team").order_by("expected_at")[:limit])
+    return list(
+        Source.objects.filter(expected_at__lte=now, is_active=True)
+        .select_related("service__team")
+        .order_by("expected_at")[:limit]
+    )

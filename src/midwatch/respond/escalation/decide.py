@@ -142,7 +142,11 @@ def step_due_at(facts: Facts) -> datetime:
 
 def _handed_over_at(facts: Facts) -> datetime | None:
     """A message that a person's own window holds back on purpose has not failed; its step counts from when it was sent."""
-    if facts.handed_over_at is None and facts.sent_at is not None and facts.now - facts.sent_at > HAND_OVER_WITHIN + HAND_OVER_POLL * 5:
+    if (
+        facts.handed_over_at is None
+        and facts.sent_at is not None
+        and facts.now - facts.sent_at > HAND_OVER_WITHIN + HAND_OVER_POLL * 5
+    ):
         return facts.sent_at
     return facts.handed_over_at
 

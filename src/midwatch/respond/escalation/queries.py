@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
-from midwatch.people.models import Membership, MemberRole, Role, Team, User
+from midwatch.people.models import MemberRole, Membership, Role, Team, User
 from midwatch.people.queries import administrators
 from midwatch.respond.alerts.models import Alert, AlertStatus
 from midwatch.respond.escalation import decide
@@ -120,7 +120,9 @@ def ack_timeout(policy: EscalationPolicy | None, urgency: str, *, is_machine: bo
 def target_words(target: StepTarget) -> str:
     """ "payments-primary (on call)", "Payments (everybody)", "Ana Novak"."""
     if target.schedule is not None:
-        words = {Notify.NEXT: "next on call", Notify.PREVIOUS: "previously on call"}.get(Notify(target.notify), "on call")
+        words = {Notify.NEXT: "next on call", Notify.PREVIOUS: "previously on call"}.get(
+            Notify(target.notify), "on call"
+        )
         return f"{target.schedule.name} ({words})"
     if target.team is not None:
         return f"{target.team} ({'managers' if target.notify == Notify.MANAGERS else 'everybody'})"
@@ -162,11 +164,23 @@ def progress(alert: Alert) -> Progress | None:
     for step in steps:
         is_done = step.position < escalation.next_step
         is_next = step.position == escalation.next_step and is_paging
-        at = None if is_done else escalation.round_started_at + timedelta(seconds=max(0, step.after_seconds - escalation.pulled_seconds))
+        at = (
+            None
+            if is_done
+            else escalation.round_started_at + timedelta(seconds=max(0, step.after_seconds - escalation.pulled_seconds))
+        )
         if is_next:
             at, next_name = escalation.due_at or at, step.name
         text = ", ".join(target_words(target) for target in step.targets.all())
-        views.append(StepView(step.name, at if is_paging else None, text, "done" if is_done else "next" if is_next else "later", step.condition))
+        views.append(
+            StepView(
+                step.name,
+                at if is_paging else None,
+                text,
+                "done" if is_done else "next" if is_next else "later",
+                step.condition,
+            )
+        )
     return Progress(
         policy=escalation.policy,
         steps=views,
@@ -228,7 +242,16 @@ def dry_run(policy: EscalationPolicy, *, urgency: str = "high", at: datetime | N
             is_reached = is_reached or plan.is_enough(urgency)
             for rule in plan.rules:
                 contact = plan.contacts[rule.contact_id]
-                lines.append(DryLine(due + rule.after, step.name, user, f"{contact.name} ({contact.type})", True, f"{user} by {contact.name}"))
+                lines.append(
+                    DryLine(
+                        due + rule.after,
+                        step.name,
+                        user,
+                        f"{contact.name} ({contact.type})",
+                        True,
+                        f"{user} by {contact.name}",
+                    )
+                )
         if not people:
             problems.append(f"{step.name}: nobody")
             lines.append(DryLine(due, step.name, None, "", False, "nobody is on call: passes on at once"))
@@ -243,7 +266,9 @@ def dry_run(policy: EscalationPolicy, *, urgency: str = "high", at: datetime | N
 def may_edit_policy(user: User, policy: EscalationPolicy) -> bool:
     if policy.is_from_code:
         return False
-    return user.role == Role.ADMINISTRATOR or (user.may_act and Membership.objects.filter(team=policy.team, user=user).exists())
+    return user.role == Role.ADMINISTRATOR or (
+        user.may_act and Membership.objects.filter(team=policy.team, user=user).exists()
+    )
 
 
 def late_escalations(now: datetime, *, by: timedelta) -> int:

@@ -38,9 +38,13 @@ class Page(models.Model):
     due_at = models.DateTimeField(null=True)  # of the next rule; None: waits for nothing
     claimed_until = models.DateTimeField(null=True)
     handed_over_at = models.DateTimeField(null=True)  # the first message that a provider took
-    failed_at = models.DateTimeField(null=True)  # when every method of a cycle had failed; None again once one is handed over
+    failed_at = models.DateTimeField(
+        null=True
+    )  # when every method of a cycle had failed; None again once one is handed over
     ended_at = models.DateTimeField(null=True)
-    note = models.CharField(max_length=300, default="", db_default="")  # "Bo has it", for steps that go out after an acknowledgement
+    note = models.CharField(
+        max_length=300, default="", db_default=""
+    )  # "Bo has it", for steps that go out after an acknowledgement
     context = models.JSONField(default=dict)  # what the words need: who else was paged, the next step and when
 
     class Meta:
@@ -93,18 +97,26 @@ class Delivery(models.Model):
     claimed_until = models.DateTimeField(null=True)
     claimed_by = models.CharField(max_length=100, default="", db_default="")
     handed_over_at = models.DateTimeField(null=True)
-    passed_on_at = models.DateTimeField(null=True)  # 60 s without a hand-over: the next method went out, this one still tries
+    passed_on_at = models.DateTimeField(
+        null=True
+    )  # 60 s without a hand-over: the next method went out, this one still tries
     finished_at = models.DateTimeField(null=True)
-    receipt = models.CharField(max_length=12, default="", db_default="")  # handed over, delivered, opened, answered, failed, unknown
+    receipt = models.CharField(
+        max_length=12, default="", db_default=""
+    )  # handed over, delivered, opened, answered, failed, unknown
     receipt_detail = models.CharField(max_length=500, default="", db_default="")
     provider_id = models.CharField(max_length=200, default="", db_default="")
     token_digest = models.CharField(max_length=64, null=True, unique=True)  # of the landing page's token
 
     class Meta:
         indexes = [
-            models.Index(fields=["channel", "rank", "due_at"], name="delivery_due", condition=Q(state__in=["waiting", "sending"])),
             models.Index(
-                fields=["wanted_at"], name="delivery_overdue", condition=Q(state__in=["waiting", "sending"], passed_on_at=None)
+                fields=["channel", "rank", "due_at"], name="delivery_due", condition=Q(state__in=["waiting", "sending"])
+            ),
+            models.Index(
+                fields=["wanted_at"],
+                name="delivery_overdue",
+                condition=Q(state__in=["waiting", "sending"], passed_on_at=None),
             ),
             models.Index(fields=["user", "channel", "-handed_over_at"], name="delivery_user_channel"),
             models.Index(fields=["page"], name="delivery_page", condition=~Q(page=None)),

@@ -55,7 +55,9 @@ def window_opens(rule: Rule, at: datetime, zone: ZoneInfo) -> datetime:
         return at
     local = at.astimezone(zone)
     clock = local.time().replace(tzinfo=None)
-    is_open = rule.opens <= clock < rule.closes if rule.opens < rule.closes else clock >= rule.opens or clock < rule.closes
+    is_open = (
+        rule.opens <= clock < rule.closes if rule.opens < rule.closes else clock >= rule.opens or clock < rule.closes
+    )
     if is_open:
         return at
     day = local.date() if clock < rule.opens else local.date() + timedelta(days=1)

@@ -124,12 +124,16 @@ def call_plans(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], CallP
         user = users.get(user_id)
         if user is None:
             continue
-        usable = {pk: contact for pk, contact in contacts[user_id].items() if user.is_active and not why_unusable(contact)}
+        usable = {
+            pk: contact for pk, contact in contacts[user_id].items() if user.is_active and not why_unusable(contact)
+        }
         plans[user_id, urgency] = _call_plan(user, urgency, rules[user_id, urgency], usable)
     return plans
 
 
-def _call_plan(user: User, urgency: str, rules: Sequence[NotificationRule], usable: Mapping[int, ContactMethod]) -> CallPlan:
+def _call_plan(
+    user: User, urgency: str, rules: Sequence[NotificationRule], usable: Mapping[int, ContactMethod]
+) -> CallPlan:
     planned = [
         Rule(timedelta(seconds=rule.after_seconds), rule.contact_id, rule.opens_at, rule.closes_at)
         for rule in sorted(rules, key=lambda r: (r.after_seconds, r.position, r.pk))
@@ -150,7 +154,12 @@ def _default_rules(urgency: str, usable: Mapping[int, ContactMethod], used: set[
     """For somebody without (enough) rules of their own: what rings, a minute apart, when it is urgent; else the quietest."""
     ordered = sorted(
         (contact for contact in usable.values() if contact.pk not in used),
-        key=lambda contact: (rings(contact.type) != (urgency == "high"), contact.type == "voice", contact.position, contact.pk),
+        key=lambda contact: (
+            rings(contact.type) != (urgency == "high"),
+            contact.type == "voice",
+            contact.position,
+            contact.pk,
+        ),
     )
     if urgency == "low":
         ordered = ordered[:1]

@@ -125,13 +125,20 @@ def _page(facts: Facts) -> Rendered:
     call = f' Reply "ack {alert.number}" or "no {alert.number}".' if alert.number else ""
     link = f" {facts.ack_url}" if facts.ack_url else ""
     title = head(alert)
-    short = segment(f"{late}Midwatch {alert.priority} {number(alert)} ", title, f"{plus}.{note}{you_are(step)}{call}{link}")
+    short = segment(
+        f"{late}Midwatch {alert.priority} {number(alert)} ", title, f"{plus}.{note}{you_are(step)}{call}{link}"
+    )
     keys = f" {KEYS}" if facts.has_callbacks else ""
     spoken = (
         f"{late}Midwatch. {PRIORITY_SPOKEN.get(alert.priority, alert.priority)}, {spoken_number(alert)}, "
         f"{clean(title, 200, is_one_line=True)}.{note}{you_are(step)}{keys}"
     )
-    return f"{late}[{alert.priority}] {title} ({number(alert)}){plus}", short, spoken, _page_lines(facts, alert, who, plus)
+    return (
+        f"{late}[{alert.priority}] {title} ({number(alert)}){plus}",
+        short,
+        spoken,
+        _page_lines(facts, alert, who, plus),
+    )
 
 
 def _page_lines(facts: Facts, alert: MessageAlert, who: str, plus: str) -> list[str]:
@@ -165,7 +172,12 @@ def _sentence(facts: Facts) -> Rendered:
     short = segment(f"Midwatch {number(alert)} ", f"{head(alert)}: {sentence}", link)
     if gsm7_length(to_gsm7(f"Midwatch: {sentence}{link}")) <= SEGMENT:
         short = to_gsm7(f"Midwatch: {sentence}{link}")
-    return f"{subject}: {sentence}", short, f"Midwatch. {sentence}", [sentence, f"{alert.priority} {number(alert)} {head(alert)}", alert.url]
+    return (
+        f"{subject}: {sentence}",
+        short,
+        f"Midwatch. {sentence}",
+        [sentence, f"{alert.priority} {number(alert)} {head(alert)}", alert.url],
+    )
 
 
 def _handoff(facts: Facts) -> Rendered:
@@ -180,19 +192,28 @@ def _test(facts: Facts) -> Rendered:
     sentence = "TEST, no action needed. Answering proves that this method reaches you."
     keys = " Press 4 to confirm." if facts.has_callbacks else ""
     lines = [sentence, f"Sent by {facts.context.get('by', 'Midwatch')} to {facts.person_name}."]
-    return "TEST, no action needed", f"Midwatch TEST, no action needed. Answer to confirm:{link}", f"Midwatch. {sentence}{keys}", lines
+    return (
+        "TEST, no action needed",
+        f"Midwatch TEST, no action needed. Answer to confirm:{link}",
+        f"Midwatch. {sentence}{keys}",
+        lines,
+    )
 
 
 def _bundle(facts: Facts) -> Rendered:
     numbers = [number(alert) for alert in facts.alerts]
     top = min((alert.priority for alert in facts.alerts), default="P3")
-    shown = ", ".join(numbers[:LISTED_MAX]) + (f" and {facts.count - LISTED_MAX} more" if facts.count > LISTED_MAX else "")
+    shown = ", ".join(numbers[:LISTED_MAX]) + (
+        f" and {facts.count - LISTED_MAX} more" if facts.count > LISTED_MAX else ""
+    )
     late = late_words(facts.late)
     first = facts.alerts[0] if facts.alerts else None
     title = head(first) if first else ""
     link = f" {facts.ack_url}" if facts.ack_url else ""
     sentence = str(facts.context.get("sentence", "")) or f"{facts.count} alerts wait for you"
-    short = segment(f"{late}Midwatch {top}: {facts.count} alerts, first {numbers[0] if numbers else ''} ", title, f".{link}")
+    short = segment(
+        f"{late}Midwatch {top}: {facts.count} alerts, first {numbers[0] if numbers else ''} ", title, f".{link}"
+    )
     keys = f" {KEYS}" if facts.has_callbacks else ""
     spoken = f"{late}Midwatch. {facts.count} alerts. The first: {clean(title, 200, is_one_line=True)}.{keys}"
     lines = [f"{late}{sentence}: {shown}."]

@@ -15,7 +15,9 @@ from midwatch.respond.alerts.models import Maintenance
 LENGTH_MAX = timedelta(days=90)
 
 
-def start_maintenance(service: Service, by: Actor, *, starts_at: datetime, ends_at: datetime, reason: str = "") -> Maintenance:
+def start_maintenance(
+    service: Service, by: Actor, *, starts_at: datetime, ends_at: datetime, reason: str = ""
+) -> Maintenance:
     """Now or planned. Raises ValueError with a sentence."""
     now = clock.now()
     if ends_at <= starts_at or ends_at <= now:
@@ -31,8 +33,12 @@ def start_maintenance(service: Service, by: Actor, *, starts_at: datetime, ends_
             created_by=str(by)[:200],
             created_at=now,
         )
-        audit.record(by, "start maintenance", "service", service.name, {"from": starts_at.isoformat(), "to": ends_at.isoformat()})
-        outbox.emit("maintenance.started", {"maintenance": maintenance.pk, "service": service.pk}, due_at=max(starts_at, now))
+        audit.record(
+            by, "start maintenance", "service", service.name, {"from": starts_at.isoformat(), "to": ends_at.isoformat()}
+        )
+        outbox.emit(
+            "maintenance.started", {"maintenance": maintenance.pk, "service": service.pk}, due_at=max(starts_at, now)
+        )
         outbox.emit("maintenance.ended", {"maintenance": maintenance.pk, "service": service.pk}, due_at=ends_at)
     return maintenance
 

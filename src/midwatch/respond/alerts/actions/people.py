@@ -59,7 +59,13 @@ def acknowledge_alert(alert: Alert, by: Actor) -> Outcome:
             snoozed_until=None,
         )
         if taken:
-            note(alert.pk, "acknowledged", f"{by} acknowledged" if by.is_person else "acknowledged by source, no person", by, via=by.via)
+            note(
+                alert.pk,
+                "acknowledged",
+                f"{by} acknowledged" if by.is_person else "acknowledged by source, no person",
+                by,
+                via=by.via,
+            )
             audit.record(by, "acknowledge", "alert", str(alert))
             outbox.emit("alert.acknowledged", {"alert": alert.pk, "by": by.user_id})
             return Outcome(fresh(alert), is_changed=True, sentence=f"{by} has {alert}. Escalation stopped.")
@@ -102,19 +108,25 @@ def unacknowledge_alert(alert: Alert, by: Actor, *, why: str = "") -> Outcome:
                 audit.record(by, "un-acknowledge", "alert", str(alert))
             outbox.emit("alert.unacknowledged", {"alert": alert.pk})
     current = fresh(alert)
-    return Outcome(current, is_changed=bool(changed), sentence=f"{alert} is unanswered again." if changed else who_has(current))
+    return Outcome(
+        current, is_changed=bool(changed), sentence=f"{alert} is unanswered again." if changed else who_has(current)
+    )
 
 
 def resolve_alert(alert: Alert, by: Actor) -> Outcome:
     now = clock.now()
     with transaction.atomic():
-        changed = Alert.objects.filter(pk=alert.pk).exclude(status=AlertStatus.RESOLVED).update(
-            status=AlertStatus.RESOLVED,
-            resolved_at=now,
-            resolved_by_id=by.user_id,
-            is_resolved_by_source=False,
-            snoozed_until=None,
-            expires_at=None,
+        changed = (
+            Alert.objects.filter(pk=alert.pk)
+            .exclude(status=AlertStatus.RESOLVED)
+            .update(
+                status=AlertStatus.RESOLVED,
+                resolved_at=now,
+                resolved_by_id=by.user_id,
+                is_resolved_by_source=False,
+                snoozed_until=None,
+                expires_at=None,
+            )
         )
         if changed:
             note(alert.pk, "resolved", f"{by} resolved it", by, via=by.via)
@@ -132,15 +144,26 @@ def snooze_alert(alert: Alert, by: Actor, *, until: datetime) -> Outcome:
     if (until - now).days > 30:
         raise ValueError("snooze for 30 days at most; for longer, resolve it or use maintenance")
     with transaction.atomic():
-        changed = Alert.objects.filter(pk=alert.pk).exclude(status=AlertStatus.RESOLVED).update(
-            status=AlertStatus.ACKNOWLEDGED,
-            acknowledged_at=now,
-            acknowledged_by_id=by.user_id,
-            is_acknowledged_by_machine=not by.is_person,
-            snoozed_until=until,
+        changed = (
+            Alert.objects.filter(pk=alert.pk)
+            .exclude(status=AlertStatus.RESOLVED)
+            .update(
+                status=AlertStatus.ACKNOWLEDGED,
+                acknowledged_at=now,
+                acknowledged_by_id=by.user_id,
+                is_acknowledged_by_machine=not by.is_person,
+                snoozed_until=until,
+            )
         )
         if changed:
-            note(alert.pk, "snoozed", f"{by} snoozed it until {until:%Y-%m-%d %H:%M} UTC", by, until=until.isoformat(), via=by.via)
+            note(
+                alert.pk,
+                "snoozed",
+                f"{by} snoozed it until {until:%Y-%m-%d %H:%M} UTC",
+                by,
+                until=until.isoformat(),
+                via=by.via,
+            )
             audit.record(by, "snooze", "alert", str(alert), {"until": until.isoformat()})
             outbox.emit("alert.snoozed", {"alert": alert.pk, "by": by.user_id})
     current = fresh(alert)
@@ -151,7 +174,9 @@ def snooze_alert(alert: Alert, by: Actor, *, until: datetime) -> Outcome:
 def wake_snoozed(alert: Alert) -> bool:
     """The engine: a snooze has ended. Whoever is on call now is paged, by a new round."""
     with transaction.atomic():
-        changed = Alert.objects.filter(pk=alert.pk, status=AlertStatus.ACKNOWLEDGED, snoozed_until__lte=clock.now()).update(
+        changed = Alert.objects.filter(
+            pk=alert.pk, status=AlertStatus.ACKNOWLEDGED, snoozed_until__lte=clock.now()
+        ).update(
             status=AlertStatus.FIRING,
             acknowledged_at=None,
             acknowledged_by=None,

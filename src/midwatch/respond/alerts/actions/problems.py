@@ -53,11 +53,17 @@ def report_silence(source: Source) -> Recorded:
 
 def end_silence(sources: list[Source]) -> None:
     """It speaks again: the alert about its silence resolves."""
-    silent = Alert.objects.filter(source__in=sources, dedup_key=SILENCE_KEY).exclude(status="resolved").values_list("source_id", flat=True)
+    silent = (
+        Alert.objects.filter(source__in=sources, dedup_key=SILENCE_KEY)
+        .exclude(status="resolved")
+        .values_list("source_id", flat=True)
+    )
     now = clock.now()
     by_id = {source.pk: source for source in sources}
     arrivals = [
-        Arrival(by_id[pk], Event(key=SILENCE_KEY, status="resolved", title=""), now, is_about_source=True) for pk in silent if pk in by_id
+        Arrival(by_id[pk], Event(key=SILENCE_KEY, status="resolved", title=""), now, is_about_source=True)
+        for pk in silent
+        if pk in by_id
     ]
     if arrivals:
         record(arrivals)

@@ -90,7 +90,11 @@ def _newest_of(arrivals: Sequence[Arrival]) -> dict[Key, Alert]:
 
 def _services_of(arrivals: Sequence[Arrival]) -> dict[str, Service]:
     names = {a.event.labels.get(a.source.service_label, "") for a in arrivals if a.source.service_label} - {""}
-    return {service.name: service for service in Service.objects.select_related("team").filter(name__in=names)} if names else {}
+    return (
+        {service.name: service for service in Service.objects.select_related("team").filter(name__in=names)}
+        if names
+        else {}
+    )
 
 
 def _fold(batch: _Batch, arrival: Arrival) -> None:
@@ -207,7 +211,9 @@ def _count(batch: _Batch, alert: Alert, arrival: Arrival) -> None:
         arrival.event, priority_label=arrival.source.priority_label, priorities=arrival.source.priorities
     )
     if grouping.higher(priority, alert.priority):
-        batch.notes.append((alert, "priority", f"Raised from {alert.priority} to {priority} by its source", _actor(arrival)))
+        batch.notes.append(
+            (alert, "priority", f"Raised from {alert.priority} to {priority} by its source", _actor(arrival))
+        )
         alert.priority = priority
         urgency = _urgency(priority, alert.service, batch.now)
         if urgency == "high" and alert.urgency == "low":
@@ -226,7 +232,9 @@ def _reopen(batch: _Batch, alert: Alert, arrival: Arrival) -> None:
     alert.is_still_firing = True
     alert.last_seen_at = batch.now
     batch.bumps[alert.pk] += 1
-    batch.notes.append((alert, "still_firing", "Still firing: re-opened as acknowledged by the one who resolved it", _actor(arrival)))
+    batch.notes.append(
+        (alert, "still_firing", "Still firing: re-opened as acknowledged by the one who resolved it", _actor(arrival))
+    )
     batch.events.append(("alert.reopened", alert))
     _touch(batch, alert)
 
@@ -285,7 +293,9 @@ def _write(batch: _Batch) -> None:
         by_increment[times].append(pk)
     for times, pks in by_increment.items():
         Alert.objects.filter(pk__in=pks).update(count=F("count") + times, last_seen_at=batch.now)
-    notes: list[TimelineEntry] = [entry(alert.pk, kind, text, by, at=batch.now) for alert, kind, text, by in batch.notes]
+    notes: list[TimelineEntry] = [
+        entry(alert.pk, kind, text, by, at=batch.now) for alert, kind, text, by in batch.notes
+    ]
     note_many(notes)
     by_name: dict[str, list[dict[str, object]]] = defaultdict(list)
     for name, alert in batch.events:

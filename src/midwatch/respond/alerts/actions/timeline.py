@@ -14,7 +14,9 @@ from midwatch.respond.alerts.models import TimelineEntry
 TEXT_MAX = 2_000
 
 
-def entry(alert_id: int, kind: str, text: str, by: Actor = ENGINE, *, at: datetime | None = None, **detail: Any) -> TimelineEntry:
+def entry(
+    alert_id: int, kind: str, text: str, by: Actor = ENGINE, *, at: datetime | None = None, **detail: Any
+) -> TimelineEntry:
     """An unsaved entry, for writing many at once."""
     return TimelineEntry(
         alert_id=alert_id,

@@ -43,14 +43,18 @@ def escalate_now(alert: Alert, by: Actor) -> Outcome:
             unacknowledge_alert(alert, by, why=f"{by} escalated it")
         found = load([alert.pk])
         if not found:
-            return Outcome(fresh(alert), is_changed=False, sentence=f"{alert} has no escalation: reassign it to somebody.")
+            return Outcome(
+                fresh(alert), is_changed=False, sentence=f"{alert} has no escalation: reassign it to somebody."
+            )
         escalation = found[0]
         note(alert.pk, "escalated", f"{by} escalated it now", by, via=by.via)
         audit.record(by, "escalate", "alert", str(alert))
         _next_step_now(escalation)
         run([escalation])
         name = _last_step_name(escalation)
-    return Outcome(fresh(alert), is_changed=True, sentence=f"{alert} went to {name}." if name else f"{alert} was escalated.")
+    return Outcome(
+        fresh(alert), is_changed=True, sentence=f"{alert} went to {name}." if name else f"{alert} was escalated."
+    )
 
 
 def _last_step_name(escalation: Escalation) -> str:
@@ -65,12 +69,18 @@ def _next_step_now(escalation: Escalation) -> None:
     steps = steps_of(escalation.policy) if escalation.policy else []
     escalation.leader = None
     Escalation.objects.filter(pk=escalation.pk).update(leader=None)
-    if escalation.state in {EscalationState.ACKNOWLEDGED, EscalationState.SNOOZED, EscalationState.JOINED} or escalation.next_step >= len(steps):
+    if escalation.state in {
+        EscalationState.ACKNOWLEDGED,
+        EscalationState.SNOOZED,
+        EscalationState.JOINED,
+    } or escalation.next_step >= len(steps):
         begin_round(escalation, now, is_repeat=escalation.state in {EscalationState.PAGING, EscalationState.EXHAUSTED})
         escalation.rounds_limit = max(escalation.rounds_limit, escalation.round)
         return
     after = timedelta(seconds=steps[escalation.next_step].after_seconds)
-    escalation.pulled_seconds = max(escalation.pulled_seconds, int((escalation.round_started_at + after - now).total_seconds()), 0)
+    escalation.pulled_seconds = max(
+        escalation.pulled_seconds, int((escalation.round_started_at + after - now).total_seconds()), 0
+    )
     escalation.sent_at = None  # the share since the last hand-over does not count: a person asked for it now
     escalation.state = EscalationState.PAGING
     escalation.due_at = now
@@ -101,7 +111,11 @@ def add_responder(alert: Alert, user: User, by: Actor) -> Outcome:
         note(alert.pk, "responder_added", f"{by} added {user}", by, via=by.via, user=user.name)
         audit.record(by, "add responder", "alert", str(alert), {"user": user.name})
         is_reached = _page_person(fresh(alert), user, by, "added")
-    sentence = f"{user} is being paged for {alert}." if is_reached else f"{user} was added to {alert}, but has no method that rings."
+    sentence = (
+        f"{user} is being paged for {alert}."
+        if is_reached
+        else f"{user} was added to {alert}, but has no method that rings."
+    )
     return Outcome(fresh(alert), is_changed=True, sentence=sentence)
 
 
@@ -120,9 +134,15 @@ def reassign(alert: Alert, to: User, by: Actor) -> Outcome:
             if escalation.state != EscalationState.PAGING:
                 begin_round(escalation, clock.now() + NEW_PERSON_MAX)
                 escalation.why = f"{to} was asked first"
-        Escalation.objects.bulk_update(found, ["state", "why", "round", "rounds_limit", "round_started_at", "next_step", "due_at", "sent_at"])
+        Escalation.objects.bulk_update(
+            found, ["state", "why", "round", "rounds_limit", "round_started_at", "next_step", "due_at", "sent_at"]
+        )
         is_reached = _page_person(current, to, by, "reassigned")
-    sentence = f"{to} is being paged for {alert}." if is_reached else f"{to} has no method that rings: {alert} goes on by its policy."
+    sentence = (
+        f"{to} is being paged for {alert}."
+        if is_reached
+        else f"{to} has no method that rings: {alert} goes on by its policy."
+    )
     if not is_reached:
         escalate_now(fresh(alert), by)
     return Outcome(fresh(alert), is_changed=True, sentence=sentence)
@@ -159,7 +179,9 @@ def _whole_team_now(escalation: Escalation, but: User) -> str:
     alert, now = escalation.alert, clock.now()
     people = [u for u in OnCallNow(now).of_team(alert.team) if u.pk != but.pk] if alert.team else []
     count = Page.objects.filter(alert=alert).count()
-    pages = start_pages([NewPage(alert, user, origin_of(escalation, f"team-{count}"), "whole team", now) for user in people])
+    pages = start_pages(
+        [NewPage(alert, user, origin_of(escalation, f"team-{count}"), "whole team", now) for user in people]
+    )
     if not any(page.failed_at is None for page in pages):
         escalation.has_reached = False
         begin_round(escalation, now)

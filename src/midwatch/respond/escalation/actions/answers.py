@@ -27,7 +27,9 @@ def people_told(alert: Alert) -> dict[int, tuple[User, tuple[str, ...]]]:
     """Who got a page about it, and by which channels, newest last."""
     told: dict[int, tuple[User, tuple[str, ...]]] = {}
     left = (
-        Delivery.objects.filter(alert=alert, state__in=[DeliveryState.HANDED_OVER, DeliveryState.SENDING, DeliveryState.BUNDLED])
+        Delivery.objects.filter(
+            alert=alert, state__in=[DeliveryState.HANDED_OVER, DeliveryState.SENDING, DeliveryState.BUNDLED]
+        )
         .filter(kind=DeliveryKind.PAGE)
         .select_related("user")
         .order_by("id")
@@ -46,7 +48,14 @@ def on_acknowledged(alert_id: int) -> None:
     stop_pages([alert.pk], state=PageState.ANSWERED, keep_notes=True)
     moment = alert.acknowledged_at or clock.now()
     who = str(alert.acknowledged_by) if alert.acknowledged_by else "Its source, no person,"
-    _tell_all(alert, f"{who} has {alert}, go back to sleep", DeliveryKind.UPDATE, f"ack/{moment.timestamp():.3f}", alert.acknowledged_by_id, "acknowledged")
+    _tell_all(
+        alert,
+        f"{who} has {alert}, go back to sleep",
+        DeliveryKind.UPDATE,
+        f"ack/{moment.timestamp():.3f}",
+        alert.acknowledged_by_id,
+        "acknowledged",
+    )
     escalations = load([alert.pk])
     for escalation in escalations:
         escalation.asked_at = None
@@ -81,7 +90,14 @@ def on_resolved(alert_id: int) -> None:
         return
     stop_pages([alert.pk], state=PageState.ANSWERED)
     who = str(alert.resolved_by) if alert.resolved_by else str(alert.source or "its source")
-    _tell_all(alert, f"{alert} is resolved by {who}", DeliveryKind.RESOLVED, f"resolved/{alert.resolved_at}", alert.resolved_by_id, "resolved")
+    _tell_all(
+        alert,
+        f"{alert} is resolved by {who}",
+        DeliveryKind.RESOLVED,
+        f"resolved/{alert.resolved_at}",
+        alert.resolved_by_id,
+        "resolved",
+    )
     escalations = load([alert.pk])
     for escalation in escalations:
         _promote(escalation)
@@ -127,7 +143,9 @@ def leave_group(alert: Alert) -> None:
 
 def on_maintenance_started(service_id: int) -> None:
     """Nobody is called for this service any more until it ends."""
-    alerts = list(Alert.objects.filter(service_id=service_id, status=AlertStatus.FIRING).values_list("pk", flat=True)[:5_000])
+    alerts = list(
+        Alert.objects.filter(service_id=service_id, status=AlertStatus.FIRING).values_list("pk", flat=True)[:5_000]
+    )
     stop_pages(alerts, state=PageState.STOPPED)
     run([e for e in load(alerts) if e.state in {EscalationState.PAGING, EscalationState.EXHAUSTED}])
 
@@ -140,7 +158,12 @@ def on_maintenance_ended(service_id: int) -> None:
 
 def on_joined(escalation_id: int) -> None:
     """ "+213 more" to everybody whose page about this group is unanswered; its landing page offers all that are shown."""
-    leader = Escalation.objects.select_related("alert__service", "policy").select_for_update(of=("self",)).filter(pk=escalation_id).first()
+    leader = (
+        Escalation.objects.select_related("alert__service", "policy")
+        .select_for_update(of=("self",))
+        .filter(pk=escalation_id)
+        .first()
+    )
     if leader is None or leader.joined_count <= leader.joined_told_count:
         return
     Escalation.objects.filter(pk=leader.pk).update(joined_told_count=leader.joined_count)

@@ -11,12 +11,12 @@ from typing import assert_never
 from django.db import transaction
 
 from midwatch.core import clock, leases
+from midwatch.core.actor import ENGINE
 from midwatch.people.models import User
 from midwatch.respond.alerts.actions import unacknowledge_alert
 from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import Alert, AlertStatus, TimelineEntry
 from midwatch.respond.alerts.queries import maintenance_of
-from midwatch.core.actor import ENGINE
 from midwatch.respond.escalation import decide
 from midwatch.respond.escalation.models import Escalation, EscalationPolicy, EscalationState, PolicyStep
 from midwatch.respond.escalation.queries import OnCallNow, ack_timeout, pure_steps, steps_of
@@ -108,7 +108,9 @@ def _facts(escalation: Escalation, batch: Run) -> decide.Facts:
     handed = [page.handed_over_at for page in live if page.handed_over_at is not None]
     if handed:
         escalation.has_reached = True
-    has_failed = escalation.pk in batch.failed_now or all(page.failed_at is not None and page.handed_over_at is None for page in live)
+    has_failed = escalation.pk in batch.failed_now or all(
+        page.failed_at is not None and page.handed_over_at is None for page in live
+    )
     return decide.Facts(
         status=alert.status,
         now=batch.now,
@@ -156,7 +158,9 @@ def _apply(decisions: Iterable[tuple[Escalation, decide.Decision]], batch: Run) 
                 again.append(escalation)
             case decide.NextRound():
                 begin_round(escalation, batch.now, is_repeat=True)
-                batch.notes.append(entry(escalation.alert_id, "round", f"Round {escalation.round} begins", ENGINE, at=batch.now))
+                batch.notes.append(
+                    entry(escalation.alert_id, "round", f"Round {escalation.round} begins", ENGINE, at=batch.now)
+                )
                 again.append(escalation)
             case decide.LastResort(level=level):
                 to_page.append((escalation, _last_resort(escalation, level, batch)))
@@ -204,7 +208,9 @@ def _step_pages(escalation: Escalation, index: int, due_at: datetime, batch: Run
     escalation.sent_at = batch.now
     batch.failed_now.discard(escalation.pk)
     if not people:
-        batch.notes.append(entry(escalation.alert_id, "nobody", f"{name}: nobody to page, passing on at once", ENGINE, at=batch.now))
+        batch.notes.append(
+            entry(escalation.alert_id, "nobody", f"{name}: nobody to page, passing on at once", ENGINE, at=batch.now)
+        )
     return _new_pages(escalation, people, origin_of(escalation, index), name, due_at, batch)
 
 
@@ -217,7 +223,15 @@ def _new_pages(
         note = f"{alert.acknowledged_by or 'Its source'} has {alert}"
     context = _context(escalation, people, batch)
     return [
-        NewPage(alert, user, origin, name, wanted_at, note, {**context, "others": [str(p) for p in people if p.pk != user.pk]})
+        NewPage(
+            alert,
+            user,
+            origin,
+            name,
+            wanted_at,
+            note,
+            {**context, "others": [str(p) for p in people if p.pk != user.pk]},
+        )
         for user in people
     ]
 
@@ -250,7 +264,9 @@ def _last_resort(escalation: Escalation, level: int, batch: Run) -> list[NewPage
         name, people = "administrators", []
     escalation.last_resort = level + 1
     escalation.last_resort_at = batch.now
-    text = f"Nobody was reached: calling the {name}" if people else "Nobody was reached, and there is nobody left to call"
+    text = (
+        f"Nobody was reached: calling the {name}" if people else "Nobody was reached, and there is nobody left to call"
+    )
     batch.notes.append(entry(escalation.alert_id, "last_resort", text, ENGINE, at=batch.now))
     return _new_pages(escalation, people, origin_of(escalation, f"last-{level}"), name, batch.now, batch)
 
@@ -336,7 +352,9 @@ RELATED = (
 
 def due_now(alert: Alert) -> None:
     """Something changed: decide again at once. In the caller's transaction."""
-    Escalation.objects.filter(alert=alert).exclude(state=EscalationState.ENDED).update(due_at=clock.now(), claimed_until=None)
+    Escalation.objects.filter(alert=alert).exclude(state=EscalationState.ENDED).update(
+        due_at=clock.now(), claimed_until=None
+    )
 
 
 def load(alert_ids: Iterable[int]) -> list[Escalation]:
@@ -347,5 +365,3 @@ def load(alert_ids: Iterable[int]) -> list[Escalation]:
 
 def unique_escalations(found: Iterable[Escalation]) -> list[Escalation]:
     return list({escalation.pk: escalation for escalation in found}.values())
-
-

@@ -11,7 +11,14 @@ from midwatch.people.models import Team, User
 from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import Alert, AlertStatus
 from midwatch.respond.escalation.actions.running import RELATED, load, origin_of, run
-from midwatch.respond.escalation.models import Escalation, EscalationPolicy, EscalationState, PolicyStep, ServicePolicy, TeamPolicy
+from midwatch.respond.escalation.models import (
+    Escalation,
+    EscalationPolicy,
+    EscalationState,
+    PolicyStep,
+    ServicePolicy,
+    TeamPolicy,
+)
 from midwatch.respond.notify.actions import NewPage, start_pages
 from midwatch.respond.oncall.models import Schedule
 
@@ -44,7 +51,14 @@ def start(opened: Sequence[tuple[Alert, int | None]]) -> None:
         row.leader_id = row.leader.pk
     Escalation.objects.bulk_create(joining)
     _count_joined(joining, now)
-    _page_owners([(row, owner) for row, (_, owner) in zip(rows, opened, strict=True) if owner and row.state == EscalationState.PAGING], now)
+    _page_owners(
+        [
+            (row, owner)
+            for row, (_, owner) in zip(rows, opened, strict=True)
+            if owner and row.state == EscalationState.PAGING
+        ],
+        now,
+    )
     due = [row.alert_id for row in rows if row.due_at is not None and row.due_at <= now]
     run(load(due))
 
@@ -52,11 +66,15 @@ def start(opened: Sequence[tuple[Alert, int | None]]) -> None:
 def _policies(alerts: Sequence[Alert]) -> dict[int, EscalationPolicy]:
     of_service = {
         bound.service_id: bound.policy
-        for bound in ServicePolicy.objects.filter(service_id__in={a.service_id for a in alerts if a.service_id}).select_related("policy")
+        for bound in ServicePolicy.objects.filter(
+            service_id__in={a.service_id for a in alerts if a.service_id}
+        ).select_related("policy")
     }
     of_team = {
         bound.team_id: bound.policy
-        for bound in TeamPolicy.objects.filter(team_id__in={a.team_id for a in alerts if a.team_id}).select_related("policy")
+        for bound in TeamPolicy.objects.filter(team_id__in={a.team_id for a in alerts if a.team_id}).select_related(
+            "policy"
+        )
     }
     found = {}
     for alert in alerts:
@@ -78,7 +96,11 @@ def _row(alert: Alert, policy: EscalationPolicy | None, now: datetime) -> Escala
         why=f"waits {page_after.seconds} s: it may heal by itself" if page_after else "",
     )
     if alert.status == AlertStatus.RESOLVED or alert.is_test:
-        row.state, row.due_at, row.why = EscalationState.ENDED, None, "a test pages nobody" if alert.is_test else "resolved"
+        row.state, row.due_at, row.why = (
+            EscalationState.ENDED,
+            None,
+            "a test pages nobody" if alert.is_test else "resolved",
+        )
     return row
 
 
@@ -134,7 +156,9 @@ def _count_joined(joining: Sequence[Escalation], now: datetime) -> None:
         Escalation.objects.filter(pk=leader_id).update(joined_count=leader.joined_count + len(rows))
         if is_told:
             outbox.emit("escalation.joined", {"escalation": leader_id}, due_at=now + after)
-    note_many(entry(row.alert_id, "joined", f"Pages with {row.leader.alert}", ENGINE, at=now) for row in joining if row.leader)
+    note_many(
+        entry(row.alert_id, "joined", f"Pages with {row.leader.alert}", ENGINE, at=now) for row in joining if row.leader
+    )
 
 
 def _page_owners(rows: Sequence[tuple[Escalation, int]], now: datetime) -> None:
@@ -148,15 +172,23 @@ def _page_owners(rows: Sequence[tuple[Escalation, int]], now: datetime) -> None:
         if any(page.failed_at is None for page in pages):
             wait = OWNER_FIRST_MAX
             if row.policy_id:
-                gaps = list(PolicyStep.objects.filter(policy=row.policy_id, position__gte=1).values_list("after_seconds", flat=True)[:1])
+                gaps = list(
+                    PolicyStep.objects.filter(policy=row.policy_id, position__gte=1).values_list(
+                        "after_seconds", flat=True
+                    )[:1]
+                )
                 wait = min([OWNER_FIRST_MAX, *(timedelta(seconds=gap) for gap in gaps if gap)])
             row.round_started_at = now + wait
             row.due_at = row.round_started_at
             row.why = f"{owner} had it last and is paged first"
-            Escalation.objects.filter(pk=row.pk).update(round_started_at=row.round_started_at, due_at=row.due_at, why=row.why)
+            Escalation.objects.filter(pk=row.pk).update(
+                round_started_at=row.round_started_at, due_at=row.due_at, why=row.why
+            )
 
 
-def start_directly(alert: Alert, *, policy: EscalationPolicy | None, schedule: Schedule | None, user: User | None) -> None:
+def start_directly(
+    alert: Alert, *, policy: EscalationPolicy | None, schedule: Schedule | None, user: User | None
+) -> None:
     """Somebody pages by hand: by a policy, or one schedule or person. In the caller's transaction."""
     Escalation.objects.create(
         alert=alert,

@@ -46,7 +46,9 @@ def covered_alerts(delivery: Delivery) -> list[Alert]:
     """The alerts a message is about, its own first."""
     found = {
         row.alert_id: row.alert
-        for row in CoveredAlert.objects.filter(delivery=delivery).select_related("alert__service").order_by("alert_id")[:BUNDLE_SHOWN_MAX]
+        for row in CoveredAlert.objects.filter(delivery=delivery)
+        .select_related("alert__service")
+        .order_by("alert_id")[:BUNDLE_SHOWN_MAX]
     }
     own = delivery.alert
     return ([own] if own is not None else []) + [alert for pk, alert in found.items() if own is None or pk != own.pk]
@@ -56,7 +58,9 @@ def compose(delivery: Delivery, now: datetime) -> Message:
     """The words, as of now."""
     contact = delivery.contact
     assert contact is not None, "a delivery without a contact method is failed before it is composed"
-    alerts = covered_alerts(delivery) if delivery.kind == DeliveryKind.BUNDLE else [delivery.alert] if delivery.alert else []
+    alerts = (
+        covered_alerts(delivery) if delivery.kind == DeliveryKind.BUNDLE else [delivery.alert] if delivery.alert else []
+    )
     token = token_of(delivery.idempotency_key)
     public = settings().public_url
     wanted = delivery.context.get("wanted_at")
@@ -140,7 +144,11 @@ def _write_receipt(delivery: Delivery, receipt: Receipt) -> None:
         ContactMethod.objects.filter(pk=delivery.contact_id).update(last_handed_over_at=now, failing_since=None)
         handed_over([delivery, *_carried(delivery)], now)
         for alert_id in _alert_ids(delivery):
-            again = " (sent again: the first try was cut off)" if delivery.attempts > 1 and delivery.claimed_by == "" else ""
+            again = (
+                " (sent again: the first try was cut off)"
+                if delivery.attempts > 1 and delivery.claimed_by == ""
+                else ""
+            )
             note(
                 alert_id,
                 "delivery",
@@ -159,7 +167,14 @@ def _wanted(delivery: Delivery) -> datetime:
 
 
 def _what(delivery: Delivery) -> str:
-    names = {"page": "Page", "update": "Update", "resolved": "Resolved message", "test": "Test", "bundle": "Bundle", "handoff": "Hand-off"}
+    names = {
+        "page": "Page",
+        "update": "Update",
+        "resolved": "Resolved message",
+        "test": "Test",
+        "bundle": "Bundle",
+        "handoff": "Hand-off",
+    }
     return names[delivery.kind]
 
 
@@ -171,7 +186,9 @@ def _carried(delivery: Delivery) -> list[Delivery]:
 
 def _alert_ids(delivery: Delivery) -> list[int]:
     if delivery.kind == DeliveryKind.BUNDLE:
-        return list(CoveredAlert.objects.filter(delivery=delivery).values_list("alert_id", flat=True)[:BUNDLE_SHOWN_MAX])
+        return list(
+            CoveredAlert.objects.filter(delivery=delivery).values_list("alert_id", flat=True)[:BUNDLE_SHOWN_MAX]
+        )
     return [delivery.alert_id] if delivery.alert_id else []
 
 
@@ -193,7 +210,9 @@ def _write_failure(delivery: Delivery, error: DeliveryError) -> None:
             changes |= {"state": DeliveryState.WAITING, "due_at": retry}
         if not Delivery.objects.filter(**_mine(delivery)).update(**changes):
             return  # the lease ran out and another node has it
-        ContactMethod.objects.filter(pk=delivery.contact_id, failing_since=None).update(failing_since=now, problem=detail)
+        ContactMethod.objects.filter(pk=delivery.contact_id, failing_since=None).update(
+            failing_since=now, problem=detail
+        )
         if delivery.attempts == 1 or is_over:
             outcome = "failed" if is_over else "failed, will be tried again"
             for alert_id in _alert_ids(delivery):
@@ -247,7 +266,9 @@ def record_status(report: StatusReport) -> bool:
         if delivery.receipt == "answered" or (delivery.receipt == "failed" and report.is_failure):
             return True  # said already: providers repeat themselves
         Delivery.objects.filter(pk=delivery.pk).update(
-            receipt=report.receipt.word, receipt_detail=report.receipt.detail[:500], **({"finished_at": now} if report.is_failure else {})
+            receipt=report.receipt.word,
+            receipt_detail=report.receipt.detail[:500],
+            **({"finished_at": now} if report.is_failure else {}),
         )
         for alert_id in _alert_ids(delivery):
             text = f"{_what(delivery)} to {delivery.user} by {delivery.method_name} ({delivery.channel}): {report.receipt.word}"
@@ -266,7 +287,9 @@ def _unreach(delivery: Delivery, now: datetime) -> None:
     """A hand-over that came to nothing is none: unless another message got through, the page has reached nobody yet."""
     pages = _pages(delivery)
     for page in pages:
-        others = page.deliveries.filter(state=DeliveryState.HANDED_OVER).exclude(pk=delivery.pk).exclude(receipt="failed")
+        others = (
+            page.deliveries.filter(state=DeliveryState.HANDED_OVER).exclude(pk=delivery.pk).exclude(receipt="failed")
+        )
         if not others.exists():
             Page.objects.filter(pk=page.pk).update(handed_over_at=None)
             page.handed_over_at = None

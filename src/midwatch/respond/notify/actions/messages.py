@@ -97,13 +97,17 @@ def send_test_page(user: User, by: Actor, contact: ContactMethod | None = None) 
     now = clock.now()
     hour = now.astimezone(zone(user.time_zone)).hour
     if by.user_id != user.pk and (hour >= QUIET_FROM or hour < QUIET_TO):
-        raise ValueError(f"it is {hour:02d}:00 to {(hour + 1) % 24:02d}:00 where {user} is: send tests to others between 07:00 and 22:00")
+        raise ValueError(
+            f"it is {hour:02d}:00 to {(hour + 1) % 24:02d}:00 where {user} is: send tests to others between 07:00 and 22:00"
+        )
     contacts = [contact] if contact is not None else list(ContactMethod.objects.filter(user=user))
     sendable = [c for c in contacts if c.disabled_at is None and (c.confirmed_at is None or not why_unusable(c))]
     if not sendable:
         raise ValueError(f"{user} has no contact method that could get a test: add one first")
     with transaction.atomic():
-        recent = Delivery.objects.filter(user=user, kind=DeliveryKind.TEST, created_at__gt=now - timedelta(minutes=1)).count()
+        recent = Delivery.objects.filter(
+            user=user, kind=DeliveryKind.TEST, created_at__gt=now - timedelta(minutes=1)
+        ).count()
         if recent >= 10:
             raise ValueError("ten tests went out in the last minute: wait a little")
         deliveries = []
@@ -135,9 +139,9 @@ def confirm_method(delivery: Delivery, by: Actor) -> bool:
     """Somebody answered a test that went by this method: it reaches them."""
     now = clock.now()
     with transaction.atomic():
-        changed = ContactMethod.objects.filter(pk=delivery.contact_id).update(confirmed_at=now, failing_since=None, problem="")
+        changed = ContactMethod.objects.filter(pk=delivery.contact_id).update(
+            confirmed_at=now, failing_since=None, problem=""
+        )
         Delivery.objects.filter(pk=delivery.pk).update(receipt="answered")
         audit.record(by, "confirm method", "user", delivery.user.name, {"method": delivery.method_name})
     return bool(changed)
-
-

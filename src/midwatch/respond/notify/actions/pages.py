@@ -49,9 +49,7 @@ def start_pages(wanted: Sequence[NewPage]) -> list[Page]:
     if not wanted:
         return []
     now = clock.now()
-    known = set(
-        Page.objects.filter(origin__in={one.origin for one in wanted}).values_list("origin", "user_id")
-    )
+    known = set(Page.objects.filter(origin__in={one.origin for one in wanted}).values_list("origin", "user_id"))
     wanted = [one for one in wanted if (one.origin, one.user.pk) not in known]
     plans = call_plans((one.user.pk, one.alert.urgency) for one in wanted)
     pages: list[Page] = []
@@ -82,7 +80,9 @@ def start_pages(wanted: Sequence[NewPage]) -> list[Page]:
 def _supersede(pages: Sequence[Page], now: datetime) -> None:
     alert_ids = {page.alert_id for page in pages}
     pairs = {(page.alert_id, page.user_id) for page in pages}
-    running = Page.objects.filter(alert_id__in=alert_ids, state=PageState.RUNNING).values_list("pk", "alert_id", "user_id")
+    running = Page.objects.filter(alert_id__in=alert_ids, state=PageState.RUNNING).values_list(
+        "pk", "alert_id", "user_id"
+    )
     old = [pk for pk, alert_id, user_id in running if (alert_id, user_id) in pairs]
     if old:
         Page.objects.filter(pk__in=old).update(state=PageState.SUPERSEDED, ended_at=now, due_at=None)
@@ -95,16 +95,36 @@ def _start_notes(pages: Sequence[Page], now: datetime) -> list[TimelineEntry]:
     notes = []
     for (alert_id, step), group in by_step.items():
         names = ", ".join(str(page.user) for page in group)
-        notes.append(entry(alert_id, "paged", f"{step or 'Page'}: paging {names}", ENGINE, at=now, users=[p.user.name for p in group]))
+        notes.append(
+            entry(
+                alert_id,
+                "paged",
+                f"{step or 'Page'}: paging {names}",
+                ENGINE,
+                at=now,
+                users=[p.user.name for p in group],
+            )
+        )
         for page in group:
             if page.failed_at is not None:
                 notes.append(
-                    entry(alert_id, "unreachable", f"{page.user} has no usable method for {page.urgency} urgency", ENGINE, at=now)
+                    entry(
+                        alert_id,
+                        "unreachable",
+                        f"{page.user} has no usable method for {page.urgency} urgency",
+                        ENGINE,
+                        at=now,
+                    )
                 )
     return notes
 
 
-def _advance(pages: Sequence[Page], plans: Mapping[tuple[int, str], CallPlan], now: datetime, pulled: frozenset[int] = frozenset()) -> None:
+def _advance(
+    pages: Sequence[Page],
+    plans: Mapping[tuple[int, str], CallPlan],
+    now: datetime,
+    pulled: frozenset[int] = frozenset(),
+) -> None:
     """Write the messages that are due and when the next ones are. `pulled`: pages whose last method failed."""
     deliveries: list[Delivery] = []
     for page in pages:
@@ -123,7 +143,9 @@ def _advance(pages: Sequence[Page], plans: Mapping[tuple[int, str], CallPlan], n
             zone=zone(call_plan.user.time_zone),
             is_pulled=page.pk in pulled,
         )
-        deliveries += [_delivery(page, call, step.cycle, call_plan.contacts[call.contact_id], now) for call in step.calls]
+        deliveries += [
+            _delivery(page, call, step.cycle, call_plan.contacts[call.contact_id], now) for call in step.calls
+        ]
         page.next_rule, page.cycle, page.cycle_started_at, page.due_at = (
             step.next_rule,
             step.cycle,
@@ -165,7 +187,11 @@ def advance_due_pages(*, limit: int = 200) -> int:
     """The engine: rules whose time has come. One short transaction; returns how many pages moved."""
     now = clock.now()
     with transaction.atomic():
-        due = Page.objects.filter(state=PageState.RUNNING, due_at__lte=now).select_related("alert", "user").order_by("due_at")
+        due = (
+            Page.objects.filter(state=PageState.RUNNING, due_at__lte=now)
+            .select_related("alert", "user")
+            .order_by("due_at")
+        )
         pages = leases.claim(due, now=now, lease=PAGE_LEASE, limit=limit)
         _stop_answered(pages, now)
         live = [page for page in pages if page.state == PageState.RUNNING]
@@ -201,7 +227,10 @@ def method_failed(pages: Sequence[Page], now: datetime) -> None:
     _advance(pulled, plans, now, frozenset(page.pk for page in pulled))
     if failed:
         Page.objects.filter(pk__in=[page.pk for page in failed]).update(failed_at=now)
-        note_many(entry(page.alert_id, "unreachable", f"Every method of {page.user} failed", ENGINE, at=now) for page in failed)
+        note_many(
+            entry(page.alert_id, "unreachable", f"Every method of {page.user} failed", ENGINE, at=now)
+            for page in failed
+        )
         outbox.emit_many("page.failed", [{"alert": page.alert_id, "user": page.user_id} for page in failed])
 
 
@@ -218,7 +247,9 @@ def handed_over(deliveries: Sequence[Delivery], now: datetime) -> None:
         Page.objects.filter(pk__in=reached).filter(Q(handed_over_at=None)).update(handed_over_at=now, failed_at=None)
 
 
-def stop_pages(alert_ids: Iterable[int], *, state: str, user: User | None = None, keep_notes: bool = False) -> list[Page]:
+def stop_pages(
+    alert_ids: Iterable[int], *, state: str, user: User | None = None, keep_notes: bool = False
+) -> list[Page]:
     """Stop calling, in the caller's transaction. Returns the pages that were running."""
     running = Page.objects.filter(alert_id__in=list(alert_ids), state=PageState.RUNNING)
     if user is not None:
@@ -243,7 +274,9 @@ def decline_page(alert: Alert, user: User, by: Actor) -> bool:
 def raise_urgency(alert: Alert) -> None:
     """The alert became urgent: everybody who is being called for it starts over with the high rules, now."""
     now = clock.now()
-    pages = list(Page.objects.filter(alert=alert, state=PageState.RUNNING, urgency="low").select_related("alert", "user"))
+    pages = list(
+        Page.objects.filter(alert=alert, state=PageState.RUNNING, urgency="low").select_related("alert", "user")
+    )
     again = [
         NewPage(alert, page.user, f"{page.origin}/raised", page.step_name, now, context=page.context) for page in pages
     ]

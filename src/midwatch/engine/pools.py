@@ -1,0 +1,118 @@
+"""One pool of senders for each channel, so that a slow or hanging provider never delays another."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+
+from midwatch.core import clock, integration
+from midwatch.core.guard import guarded
+from midwatch.respond.notify.actions import claim_deliveries, send_claimed
+from midwatch.respond.notify.actions.claiming import OUTSTANDING
+from midwatch.respond.notify.models import Delivery
+
+log = logging.getLogger("midwatch.pools")
+POLL_SECONDS = 1.0
+
+
+def has_due(channel: str) -> bool:
+    return Delivery.objects.filter(channel=channel, state__in=OUTSTANDING, due_at__lte=clock.now()).exists()
+
+
+class ChannelPool:
+    """Claims what is due for one channel, never more than it has free senders for, and sends it."""
+
+    def __init__(self, channel: str, *, senders: int, node: str) -> None:
+        self.channel = channel
+        self.node = node
+        self._senders = senders
+        self._free = senders
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._stop = threading.Event()
+        self._executor = ThreadPoolExecutor(senders, thread_name_prefix=f"send-{channel}")
+        self._thread = threading.Thread(target=self._run, name=f"pool-{channel}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """What is under way is finished if it can be; a lease covers what is not."""
+        self._stop.set()
+        self._woken.set()
+        self._thread.join(timeout_seconds)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._woken.wait(POLL_SECONDS)
+            self._woken.clear()
+            if not self._stop.is_set():
+                guarded(f"pool {self.channel}", self._dispatch, otherwise=None)
+
+    def _dispatch(self) -> None:
+        close_old_connections()
+        while not self._stop.is_set():
+            with self._lock:
+                free = self._free
+            if free <= 0 or not has_due(self.channel):
+                return
+            claimed = claim_deliveries(self.channel, by=self.node, limit=free)
+            if not claimed:
+                return
+            with self._lock:
+                self._free -= len(claimed)
+            for delivery in claimed:
+                self._executor.submit(self._send, delivery)
+
+    def _send(self, delivery: Delivery) -> None:
+        try:
+            close_old_connections()
+            guarded(f"send {self.channel}", lambda: send_claimed(delivery), otherwise=None, on_failure=self._lost)
+        finally:
+            with self._lock:
+                self._free += 1
+            self._woken.set()
+
+    def _lost(self, error: Exception) -> None:
+        """The receipt could not be written, or the message not be made: the lease runs out and it is tried again."""
+        if not isinstance(error, DatabaseError):
+            log.error("a delivery by %s could not be made: %s", self.channel, type(error).__name__)
+
+
+class Pools:
+    def __init__(self, *, senders: int, node: str) -> None:
+        self._pools = [ChannelPool(channel, senders=senders, node=node) for channel in integration.channels()]
+
+    def start(self) -> None:
+        for pool in self._pools:
+            pool.start()
+
+    def wake(self) -> None:
+        for pool in self._pools:
+            pool.wake()
+
+    def stop(self, timeout_seconds: float = 8.0) -> None:
+        deadline = clock.monotonic() + timeout_seconds
+        for pool in self._pools:
+            pool.stop(max(0.1, deadline - clock.monotonic()))
+
+
+def deliver_due(*, node: str = "inline", rounds_max: int = 1_000) -> int:
+    """Send everything that is due, here and now, without threads: for stories."""
+    sent = 0
+    for _ in range(rounds_max):
+        claimed = [one for channel in integration.channels() for one in claim_deliveries(channel, by=node, limit=50)]
+        if not claimed:
+            return sent
+        for delivery in claimed:
+            guarded("send", lambda delivery=delivery: send_claimed(delivery), otherwise=None)  # type: ignore[misc]
+        sent += len(claimed)
+    raise RuntimeError("deliveries do not come to an end")

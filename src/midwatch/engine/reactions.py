@@ -1,0 +1,91 @@
+"""The loop, in one place: event -> what follows. A reaction commits together with its outbox row's `done_at`.
+
+Each handler reads the state as it is now, so a reaction that comes late or twice does no harm. One that keeps failing is
+put aside, visible, and never stops the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+
+from midwatch.core import clock, leases
+from midwatch.core.actor import ENGINE
+from midwatch.core.guard import guarded
+from midwatch.core.models import OutboxEvent
+from midwatch.people.queries import administrators
+from midwatch.respond.escalation.actions import answers, page_somebody
+
+LEASE = timedelta(seconds=10)
+ATTEMPTS_MAX = 8
+Handler = Callable[[Mapping[str, Any]], None]
+
+
+def _config_refused(payload: Mapping[str, Any]) -> None:
+    """The configuration at start could not be taken: the last one stays in force, and an administrator hears of it."""
+    for administrator in list(administrators())[:1]:
+        page_somebody(
+            "The configuration given at the start was refused; the last applied one stays in force",
+            ENGINE,
+            priority="P3",
+            description=str(payload.get("problem", ""))[:8_000],
+            user=administrator,
+        )
+
+
+REACTIONS: Mapping[str, Handler] = {
+    "alert.acknowledged": lambda p: answers.on_acknowledged(p["alert"]),
+    "alert.confirmed": lambda p: answers.on_confirmed(p["alert"]),
+    "alert.unacknowledged": lambda p: answers.on_unacknowledged(p["alert"]),
+    "alert.resolved": lambda p: answers.on_resolved(p["alert"]),
+    "alert.reopened": lambda p: answers.on_reopened(p["alert"]),
+    "alert.snoozed": lambda p: answers.on_snoozed(p["alert"]),
+    "alert.raised": lambda p: answers.on_raised(p["alert"]),
+    "page.failed": lambda p: answers.on_page_failed(p["alert"]),
+    "escalation.joined": lambda p: answers.on_joined(p["escalation"]),
+    "maintenance.started": lambda p: answers.on_maintenance_started(p["service"]),
+    "maintenance.ended": lambda p: answers.on_maintenance_ended(p["service"]),
+    "config.refused": _config_refused,
+}
+
+
+def react(*, limit: int = 50) -> int:
+    """Do what follows from what happened. Returns how many events were due."""
+    now = clock.now()
+    due = OutboxEvent.objects.filter(done_at=None, quarantined_at=None, due_at__lte=now).order_by("due_at", "id")
+    if not due.exists():
+        return 0
+    events = leases.claim(due, now=now, lease=LEASE, limit=limit)
+    for event in events:
+        _react_to(event)
+    return len(events)
+
+
+def _react_to(event: OutboxEvent) -> None:
+    failures: list[Exception] = []
+    is_done = guarded(
+        f"reaction {event.name}", lambda: _in_one_transaction(event), otherwise=False, on_failure=failures.append
+    )
+    if is_done:
+        return
+    now = clock.now()
+    attempts = event.attempts + 1
+    with transaction.atomic():
+        OutboxEvent.objects.filter(pk=event.pk, done_at=None).update(
+            attempts=attempts,
+            claimed_until=None,
+            due_at=now + timedelta(seconds=min(2**attempts, 300)),
+            problem=f"{type(failures[0]).__name__}: {failures[0]}"[:500],
+            quarantined_at=now if attempts >= ATTEMPTS_MAX else None,
+        )
+
+
+def _in_one_transaction(event: OutboxEvent) -> bool:
+    with transaction.atomic():
+        mine = OutboxEvent.objects.filter(pk=event.pk, done_at=None, claimed_until=event.claimed_until)
+        if mine.update(done_at=clock.now(), claimed_until=None):
+            REACTIONS[event.name](event.payload)
+    return True

@@ -1,0 +1,145 @@
+"""The engine's work, as an ordered list of guarded jobs. Read it from top to bottom: that is what happens, in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Min
+
+from midwatch.core import clock
+from midwatch.core.actor import Actor
+from midwatch.core.guard import guarded
+from midwatch.core.models import OutboxEvent
+from midwatch.engine import events, metrics, notices
+from midwatch.engine.reactions import react
+from midwatch.respond.alerts import queries as alert_queries
+from midwatch.respond.alerts.actions import resolve_alert, wake_snoozed
+from midwatch.respond.alerts.actions.problems import report_silence
+from midwatch.respond.escalation.actions import answers, run_due, start
+from midwatch.respond.escalation.models import Escalation
+from midwatch.respond.notify.actions import advance_due_pages, pass_on_overdue
+from midwatch.respond.notify.models import Delivery, DeliveryState, Page, PageState
+
+KEEP_DONE = timedelta(days=2)
+
+
+def escalate() -> int:
+    return run_due() if Escalation.objects.filter(due_at__lte=clock.now()).exists() else 0
+
+
+def call_people() -> int:
+    return advance_due_pages() if Page.objects.filter(state=PageState.RUNNING, due_at__lte=clock.now()).exists() else 0
+
+
+def end_snoozes() -> int:
+    ended = 0
+    for alert in alert_queries.snoozed_and_over(clock.now()):
+        with transaction.atomic():
+            if wake_snoozed(alert):
+                answers.on_unacknowledged(alert.pk)
+                ended += 1
+    return ended
+
+
+def expire_alerts() -> int:
+    """Alerts of sources that fell silent for as long as they said means resolved."""
+    expired = alert_queries.expired(clock.now())
+    for alert in expired:
+        resolve_alert(alert, Actor("Its source fell silent", "engine"))
+    return len(expired)
+
+
+def listen_for_silence() -> int:
+    silent = alert_queries.silent_sources(clock.now())
+    for source in silent:
+        with transaction.atomic():
+            start(report_silence(source).opened)
+    return len(silent)
+
+
+def forget() -> int:
+    """Outbox events that are done are history; the audit log and the timelines keep what matters."""
+    with transaction.atomic():
+        old = (
+            OutboxEvent.objects.filter(done_at__lt=clock.now() - KEEP_DONE)
+            .order_by("done_at")
+            .values_list("pk", flat=True)[:500]
+        )
+        count, _ = OutboxEvent.objects.filter(pk__in=list(old)).delete()
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`work` returns how much it did; the list is run again at once while any job did something."""
+
+    name: str
+    work: Callable[[], int]
+    every: timedelta = timedelta(0)  # 0: at each tick
+
+
+JOBS: tuple[Job, ...] = (
+    Job("events", events.drain),
+    Job("reactions", react),
+    Job("escalations", escalate),
+    Job("pages", call_people),
+    Job("overdue deliveries", pass_on_overdue, timedelta(seconds=1)),
+    Job("snoozes", end_snoozes, timedelta(seconds=1)),
+    Job("expired alerts", expire_alerts, timedelta(seconds=5)),
+    Job("silent sources", listen_for_silence, timedelta(seconds=1)),
+    Job("shift messages", notices.send_shift_notices, timedelta(seconds=30)),
+    Job("gap warnings", notices.send_gap_warnings, timedelta(minutes=10)),
+    Job("clean-up", forget, timedelta(minutes=5)),
+)
+
+
+@dataclass(slots=True)
+class Ticker:
+    """Runs the jobs. `after_job` is called when a job did something, so that what it made leaves without waiting for the rest."""
+
+    after_job: Callable[[], None] = lambda: None
+    last_run: dict[str, datetime] = field(default_factory=dict)
+
+    def tick(self) -> int:
+        """Each job once, if its time has come. Returns how much was done."""
+        done = 0
+        for job in JOBS:
+            now = clock.now()
+            last = self.last_run.get(job.name)
+            if job.every and last is not None and timedelta(0) <= now - last < job.every:
+                continue
+            self.last_run[job.name] = now
+            started = clock.monotonic()
+            count = guarded(job.name, job.work, otherwise=0)
+            metrics.JOB_SECONDS.labels(job.name).observe(clock.monotonic() - started)
+            if count:
+                done += count
+                self.after_job()
+        metrics.TICKS.inc()
+        return done
+
+
+def next_due_at() -> datetime | None:
+    """When the engine has something to do next, if nothing new happens."""
+    moments = [
+        Escalation.objects.exclude(due_at=None).aggregate(at=Min("due_at"))["at"],
+        Page.objects.filter(state=PageState.RUNNING).exclude(due_at=None).aggregate(at=Min("due_at"))["at"],
+        OutboxEvent.objects.filter(done_at=None, quarantined_at=None).aggregate(at=Min("due_at"))["at"],
+    ]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def lateness(now: datetime) -> dict[str, float]:
+    """How late the latest of each kind of work is, in seconds: indexed look-ups, however much there is."""
+    earliest = {
+        "escalations": Escalation.objects.exclude(due_at=None).aggregate(at=Min("due_at"))["at"],
+        "pages": Page.objects.filter(state=PageState.RUNNING).exclude(due_at=None).aggregate(at=Min("due_at"))["at"],
+        "deliveries": Delivery.objects.filter(
+            state__in=[DeliveryState.WAITING, DeliveryState.SENDING], passed_on_at=None
+        ).aggregate(at=Min("wanted_at"))["at"],
+        "reactions": OutboxEvent.objects.filter(done_at=None, quarantined_at=None).aggregate(at=Min("due_at"))["at"],
+    }
+    return {kind: max(0.0, (now - at).total_seconds()) if at is not None else 0.0 for kind, at in earliest.items()}

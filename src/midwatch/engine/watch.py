@@ -1,0 +1,127 @@
+"""Watching the engine: it says when it is slow or stuck, shows how late it is, and tells an outside monitor that it is well."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+from django.db import connection, transaction
+from prometheus_client import generate_latest
+
+from midwatch import __version__
+from midwatch.core import clock, guard, net
+from midwatch.core.models import OutboxEvent
+from midwatch.engine import metrics
+from midwatch.engine.models import Node
+from midwatch.engine.tick import lateness
+from midwatch.settings import settings
+
+log = logging.getLogger("midwatch.watch")
+BEAT_SECONDS = 1.0
+SLOW_SECONDS = 5.0
+STUCK_SECONDS = 60.0
+GIVE_UP_SECONDS = 150.0  # the supervisor starts another engine; leases cover what this one held
+PING_SECONDS = 60.0
+LATE_SECONDS_MAX = 30.0  # the dead-man ping is sent only while nothing is later than this
+METRICS_FILE = "engine-metrics.prom"
+EX_SOFTWARE = 70
+
+
+class Watch:
+    """Beats from the engine's own loop (`beat`), and looks at that loop from a thread beside it."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self._ticked = clock.monotonic()
+        self._beat_at = 0.0
+        self._ping_at = 0.0
+        self._wall = (clock.machine_now(), clock.monotonic())
+        self._stop = threading.Event()
+        self._latest = 0.0
+        self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        now = clock.now()
+        with transaction.atomic():
+            Node.objects.filter(ticked_at__lt=now - timedelta(days=1)).delete()
+            Node.objects.update_or_create(
+                name=self.node,
+                defaults={"version": __version__, "started_at": now, "ticked_at": None, "stopped_at": None},
+            )
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        with transaction.atomic():
+            Node.objects.filter(name=self.node).update(stopped_at=clock.now())
+
+    def beat(self) -> None:
+        """After a tick, at most once a second: the node lives, this late; metrics are written."""
+        self._ticked = clock.monotonic()
+        if self._ticked - self._beat_at < BEAT_SECONDS:
+            return
+        self._beat_at = self._ticked
+        self._learn_clock()
+        now = clock.now()
+        by_kind = lateness(now)
+        for kind, seconds in by_kind.items():
+            metrics.LATENESS.labels(kind).set(seconds)
+        self._latest = max(by_kind.values())
+        with transaction.atomic():
+            Node.objects.filter(name=self.node).update(ticked_at=now, lateness_seconds=self._latest)
+        for job, count in guard.failures.items():
+            metrics.JOB_FAILURES.labels(job).set(count)
+        metrics.REACTIONS_QUARANTINED.set(OutboxEvent.objects.exclude(quarantined_at=None).filter(done_at=None).count())
+        write_metrics(settings().data_dir / METRICS_FILE)
+
+    def _learn_clock(self) -> None:
+        """On PostgreSQL the time is the database's. A jump of this machine's clock is seen against the monotonic one."""
+        wall, monotonic = clock.machine_now(), clock.monotonic()
+        expected = self._wall[0] + timedelta(seconds=monotonic - self._wall[1])
+        if abs((wall - expected).total_seconds()) > 2:
+            log.warning("this machine's clock jumped by %.1f s", (wall - expected).total_seconds())
+        self._wall = (wall, monotonic)
+        if connection.vendor != "postgresql":
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            row = cursor.fetchone()
+        offset = clock.learn_offset(row[0], asked_at=clock.machine_now())
+        metrics.CLOCK_SKEW.set(offset.total_seconds())
+        if abs(offset.total_seconds()) > 2:
+            log.warning("this machine's clock differs from the database's by %.1f s", offset.total_seconds())
+
+    def _look(self) -> None:
+        """Beside the loop: slow, stuck, given up; and the dead-man ping while all is well."""
+        is_slow = False
+        while not self._stop.wait(1.0):
+            still = clock.monotonic() - self._ticked
+            if still > GIVE_UP_SECONDS:
+                log.critical(
+                    "the engine has not ticked for %.0f s: ending this process, so that a new one starts", still
+                )
+                os._exit(EX_SOFTWARE)
+            if still > SLOW_SECONDS and not is_slow:
+                log.warning("the engine is %s: no tick for %.0f s", "stuck" if still > STUCK_SECONDS else "slow", still)
+            is_slow = still > SLOW_SECONDS
+            if not is_slow and self._latest <= LATE_SECONDS_MAX:
+                self._ping()
+
+    def _ping(self) -> None:
+        url = settings().watchdog_url
+        if not url or clock.monotonic() - self._ping_at < PING_SECONDS:
+            return
+        self._ping_at = clock.monotonic()
+        guard.guarded(
+            "dead-man ping", lambda: net.http("GET", url, is_trusted=True, timeout_seconds=10.0), otherwise=None
+        )
+
+
+def write_metrics(path: Path) -> None:
+    """The whole file or the one before, never a half: `/metrics` of the web process reads it beside us."""
+    temporary = path.with_suffix(".part")
+    temporary.write_bytes(generate_latest())
+    temporary.replace(path)
