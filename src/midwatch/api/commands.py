@@ -7,10 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import assert_never
 
+from midwatch.core import clock
+from midwatch.core.actor import Actor
 from midwatch.core.durations import parse as length_of
+from midwatch.core.zones import zone
+from midwatch.people.models import Team, User
+from midwatch.respond.alerts import actions
+from midwatch.respond.alerts.actions import Outcome
+from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
+from midwatch.respond.alerts.queries import AlertFilter, alerts, get_alert
+from midwatch.respond.escalation import actions as escalation
+from midwatch.respond.notify.queries import running_pages
+from midwatch.respond.oncall.queries import who_is_on_call
 
 NUMBER_MAX = 2**63 - 1
 NUMBERS_MAX = 200
@@ -72,14 +84,19 @@ class ListOpen:
     pass
 
 
-Command = Acknowledge | Unacknowledge | Decline | Resolve | Escalate | Snooze | Note | Assign | Who | ListOpen
+AlertCommand = Acknowledge | Unacknowledge | Decline | Resolve | Escalate | Snooze | Note | Assign
+Command = AlertCommand | Who | ListOpen
+LISTED_MAX = 10
 
 
 class CommandError(ValueError):
     """The text is no command. The message says what to write instead."""
 
 
-HELP = "Write: ack 12 | no 12 | resolve 12 | snooze 12 2h | escalate 12 | note TEXT to 12 | assign 12 to NAME | who TEAM | list"
+HELP = (
+    "Write: ack 12 | no 12 | resolve 12 | snooze 12 2h | escalate 12 | note TEXT to 12 | assign 12 to NAME | "
+    "who TEAM | list"
+)
 _NUMBER = re.compile(r"#?(\d{1,19})")
 _SPLIT = re.compile(r"[\s,;]+")
 _NUMBER_LIST = r"#?\d{1,19}(?:(?:\s*[,;]\s*|\s+and\s+|\s+)#?\d{1,19})*"
@@ -88,7 +105,7 @@ _NOTE_BEFORE = re.compile(r"(?s)(?P<numbers>#?\d{1,19})\s*[:,]?\s+(?P<text>\S.*)
 _LENGTH = re.compile(r"(?i)(?:\s+for)?\s+(?P<length>(?:\d{1,9}\s*(?:s|m|h|d|w|(?:sec|min|hour|hr|day|week)\w*)\s*)+)$")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,62}")
 
-_NUMBERS_ONLY: dict[str, Callable[[tuple[int, ...]], Command]] = {
+_NUMBERS_ONLY: dict[str, Callable[[tuple[int, ...]], AlertCommand]] = {
     "ack": Acknowledge, "a": Acknowledge, "acknowledge": Acknowledge, "take": Acknowledge,
     "unack": Unacknowledge, "unacknowledge": Unacknowledge,
     "no": Decline, "n": Decline, "decline": Decline, "pass": Decline,
@@ -98,7 +115,7 @@ _NUMBERS_ONLY: dict[str, Callable[[tuple[int, ...]], Command]] = {
 
 
 def parse(text: str) -> Command:
-    """Raises `CommandError`. A command for alerts may name none (a bare `ack`): the caller knows whether one is meant."""
+    """Raises `CommandError`. A command for alerts may name none (a bare `ack`): the caller knows which one."""
     words = text.strip()[:INPUT_MAX].split(None, 1)
     if not words:
         raise CommandError(HELP)
@@ -189,6 +206,108 @@ def _who(rest: str) -> Command:
     return Who(team)
 
 
-def numbers_of(command: Command) -> Sequence[int]:
-    """The alerts a command names; () for those that are about none."""
-    return getattr(command, "numbers", ())
+def run(command: Command, actor: Actor, user: User | None) -> str:
+    """Do it as `actor`; `user` is the person behind it, or None for a machine. Returns what to say, a line an alert.
+
+    Raises `ValueError` with a sentence when the domain refuses.
+    """
+    match command:
+        case Who(team=team):
+            return on_call_words(team, user)
+        case ListOpen():
+            return open_words()
+        case _:
+            return "\n".join(_answers(command, actor, user))
+
+
+def _answers(command: AlertCommand, actor: Actor, user: User | None) -> list[str]:
+    if user is not None and not user.may_act:
+        return ["Your role is viewer: you may look, not act."]
+    if not command.numbers:
+        waiting = _waiting(user)
+        if len(waiting) != 1:
+            return [_which(waiting)]
+        command = replace(command, numbers=(waiting[0].number or 0,))
+    said = []
+    for number in command.numbers:
+        try:
+            said.append(perform(command, get_alert(number), actor, user).sentence)
+        except Alert.DoesNotExist:
+            said.append(f"There is no alert #{number}.")
+    return said
+
+
+def perform(command: AlertCommand, alert: Alert, actor: Actor, user: User | None) -> Outcome:
+    """One command on one alert. Raises `ValueError` with a sentence."""
+    match command:
+        case Acknowledge():
+            return actions.acknowledge_alert(alert, actor)
+        case Unacknowledge():
+            return actions.unacknowledge_alert(alert, actor)
+        case Resolve():
+            return actions.resolve_alert(alert, actor)
+        case Escalate():
+            return escalation.escalate_now(alert, actor)
+        case Snooze(length=length):
+            return actions.snooze_alert(alert, actor, until=clock.now() + length)
+        case Note(text=text):
+            return actions.add_note(alert, actor, text)
+        case Assign(person=person):
+            return escalation.reassign(alert, _person(person), actor)
+        case Decline():
+            if user is None:
+                raise ValueError("only a person who is paged can pass it on")
+            return escalation.decline(alert, user, actor)
+        case _:
+            assert_never(command)
+
+
+def _person(name: str) -> User:
+    found = User.objects.filter(name=name, is_active=True).first()
+    if found is None:
+        raise ValueError(f"there is no active person {name!r}: write the name as in the list of people")
+    return found
+
+
+def _waiting(user: User | None) -> list[Alert]:
+    """What calls this person now and nobody has answered."""
+    pages = running_pages(user) if user is not None else []
+    found = {page.alert.pk: page.alert for page in pages if page.alert.status == AlertStatus.FIRING}
+    return list(found.values())
+
+
+def _which(waiting: Sequence[Alert]) -> str:
+    if not waiting:
+        return "No page waits for you: name the alert, as in ack 12."
+    listed = "; ".join(f"{alert} {alert.title[:60]}" for alert in waiting[:LISTED_MAX])
+    return f"{len(waiting)} pages wait for you, say which: {listed}"
+
+
+def on_call_words(team: str, reader: User | None = None) -> str:
+    """ "payments-primary: Ana Novak until Mon 09:00 CET, then Bo". Times are in the reader's zone."""
+    wanted = Team.objects.filter(name=team).first() if team else None
+    if team and wanted is None:
+        raise ValueError(f"there is no team {team!r}")
+    rows = who_is_on_call(team=wanted)
+    if not rows:
+        return f"{wanted} has no schedule." if wanted else "There is no schedule."
+    zone_name = reader.time_zone if reader is not None else "UTC"
+    lines = []
+    for row in rows:
+        people = ", ".join(str(user) for user in row.users) or "nobody"
+        until = f" until {_moment(row.until, zone_name)}" if row.until else ""
+        after = ", ".join(str(user) for user in row.next_users)
+        lines.append(f"{row.schedule.name}: {people}{until}{f', then {after}' if after else ''}")
+    return "\n".join(lines)
+
+
+def _moment(at: datetime, zone_name: str) -> str:
+    return f"{at.astimezone(zone(zone_name)):%a %H:%M %Z}"
+
+
+def open_words() -> str:
+    found = alerts(AlertFilter(status=OPEN), limit=LISTED_MAX + 1)
+    if not found:
+        return "No alert is open."
+    lines = [f"{alert} {alert.priority} {alert.status} {alert.title[:80]}" for alert in found[:LISTED_MAX]]
+    return "\n".join([*lines, "and more"] if len(found) > LISTED_MAX else lines)

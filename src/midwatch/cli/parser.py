@@ -17,7 +17,7 @@ Parser = argparse.ArgumentParser
 class Verb:
     """`call`: "module:function", taking the parsed arguments, returning the exit code.
 
-    `needs_database`: Django is set up and there must be a database. `prints`: takes `--json`. `acts`: takes `--as USER`.
+    `needs_database`: Django is set up and there must be a database. `prints`: takes `--json`. `acts`: `--as`.
     `is_short`: ends by itself soon.
     """
 

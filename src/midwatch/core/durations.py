@@ -34,7 +34,7 @@ def written(length: timedelta) -> str:
     seconds = int(length.total_seconds())
     if seconds == 0:
         return "0s"
-    parts = []
+    parts: list[str] = []
     for unit in ("w", "d", "h", "m", "s"):
         count, rest = divmod(seconds, _UNITS[unit])
         if count and (rest == 0 or parts or unit in "dhm"):

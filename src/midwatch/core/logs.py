@@ -73,7 +73,7 @@ def one_line(text: str) -> str:
 
 def compact(error: BaseException) -> str:
     """A traceback in one line, innermost call first: `ValueError: text [tick.py:12 run < main.py:3 main]`."""
-    parts = []
+    parts: list[str] = []
     seen: BaseException | None = error
     while seen is not None and len(parts) < 3:
         frames = traceback.extract_tb(seen.__traceback__)[-FRAMES_MAX:]
@@ -114,7 +114,7 @@ class RouteInsteadOfPath(logging.Filter):
 
 
 def configure(level: str | None = None, stream: TextIO | None = None) -> None:
-    """Set up this process's logging. `level`: debug, info, warning, error; left out, MIDWATCH_LOG_LEVEL. May be called again."""
+    """Set up this process's logging. `level` left out: MIDWATCH_LOG_LEVEL. May be called again."""
     chosen = level or settings.settings().log_level
     if chosen.lower() not in LEVELS:
         raise settings.SettingError(f"MIDWATCH_LOG_LEVEL={chosen!r}: write debug, info, warning or error")

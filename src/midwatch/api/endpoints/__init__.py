@@ -1,0 +1,22 @@
+"""The API's addresses, a file a room."""
+
+from __future__ import annotations
+
+from ninja import NinjaAPI
+
+from midwatch.api.endpoints import alerts, catalog, maintenance, oncall, people, policies
+
+_registered: set[int] = set()
+
+
+def register(api: NinjaAPI) -> None:
+    """Once an API, however often the addresses are read."""
+    if id(api) in _registered:
+        return
+    _registered.add(id(api))
+    api.add_router("", alerts.router, tags=["alerts"])
+    api.add_router("", oncall.router, tags=["on call"])
+    api.add_router("", people.router, tags=["people"])
+    api.add_router("", catalog.router, tags=["teams, services, sources"])
+    api.add_router("", policies.router, tags=["escalation policies"])
+    api.add_router("", maintenance.router, tags=["maintenance"])
