@@ -152,6 +152,9 @@ def test_without_a_public_address_a_call_speaks_and_its_outcome_is_asked_for() -
         (call,) = twilio.calls
         assert spoken(call.twiml, "Say") == ["Disk <full> & loud"] * 2
         assert "Url" not in call.form
+        channel.send("voice", a_message(ANA, spoken="\uffff&" * 3000), config(twilio))
+        assert len(twilio.calls[1].twiml) <= 4000
+        assert len(spoken(twilio.calls[1].twiml, "Say")) == 2
         assert channel.poll("voice", receipt.provider_id, config(twilio)) is None
         call.status = "busy"
         report = channel.poll("voice", receipt.provider_id, config(twilio))
@@ -342,7 +345,7 @@ def test_a_get_is_told_to_be_a_post() -> None:
 def test_hostile_callbacks_and_words_stay_xml() -> None:
     url = "https://m.example/hooks/twilio/ref-1/voice"
     reply = inbound.receive(signed(url, [("CallSid", "<x>" * 99), ("To", '"&<>')]), SET)
-    _, content = inbound.answer(reply, "\x00]]><Hangup/>&\ud800 ž", again_url='https://x/"><Hangup/>')
+    _, content = inbound.answer(reply, "\x00]]><Hangup/>&\ud800\uffff ž", again_url='https://x/"><Hangup/>')
     assert spoken(content.decode(), "Hangup") == []
     assert spoken(content.decode(), "Say")[0].startswith("]]><Hangup/>&")
     _, content = inbound.answer(InboundReply([Act("list", from_address=ANA)]), "漢 <Message> ž")

@@ -24,9 +24,10 @@ SETTINGS: Sequence[str] = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FR
 RINGS: Mapping[str, bool] = {"sms": True, "voice": True}
 PROVIDER = "twilio"
 
+NO_XML = re.compile("[\ufffe\uffff]")
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 SMS_CHARACTERS_MAX = 1_600  # Twilio's own limit; the words are made to fit one segment
-SPOKEN_CHARACTERS_MAX = 3_000  # Twiml= takes 4,000
+SPOKEN_CHARACTERS_MAX = 350  # Twiml= takes 4,000; said twice, and & becomes &amp;
 RING_SECONDS = 25  # most voicemail answers after 30
 TRANSIENT = frozenset({408, 425, 429})
 # https://www.twilio.com/docs/api/errors: what the person or the administrator can do about it.
@@ -148,8 +149,13 @@ def _call(message: Message) -> list[tuple[str, str]]:
 
 
 def _spoken_twice(words: str) -> str:
-    say = f"<Say>{escape(clean(words, SPOKEN_CHARACTERS_MAX // 2, is_one_line=True))[:SPOKEN_CHARACTERS_MAX]}</Say>"
-    return f'<Response>{say}<Pause length="1"/>{say}</Response>'
+    spoken = say(words, SPOKEN_CHARACTERS_MAX)
+    return f'<Response>{spoken}<Pause length="1"/>{spoken}</Response>'
+
+
+def say(words: str, at_most: int) -> str:
+    """TwiML's verb. U+FFFE and U+FFFF are text and no XML."""
+    return f"<Say>{escape(NO_XML.sub('', clean(words, at_most, is_one_line=True)))}</Say>"
 
 
 def _request(method: str, resource: str, config: ChannelConfig, form: Sequence[tuple[str, str]] = ()) -> net.HttpAnswer:

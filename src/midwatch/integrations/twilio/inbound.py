@@ -31,7 +31,7 @@ from midwatch.core.integration import (
 )
 from midwatch.core.text import clean
 from midwatch.core.text_sms import to_gsm7
-from midwatch.integrations.twilio.channel import status_report
+from midwatch.integrations.twilio.channel import say, status_report
 
 PROVIDER = "twilio"
 SETTINGS: Sequence[str] = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
@@ -88,14 +88,14 @@ def answer(reply: InboundReply, words: str, *, again_url: str = "") -> tuple[str
     elif not calls:
         verbs = f"<Message>{escape(to_gsm7(said))}</Message>"
     elif any(isinstance(item, Question) or item.verb == "repeat" for item in calls):
-        say = f"<Say>{escape(' '.join(said.split()))}</Say>"
+        spoken = say(said, SAID_CHARACTERS_MAX)
         action = quoteattr(again_url or reply.again_url)
         verbs = (
             f'<Gather action={action} method="POST" numDigits="1" timeout="{KEY_WAIT_SECONDS}">'
-            f'{say}<Pause length="2"/>{say}</Gather><Say>No key was pressed. Good bye.</Say>'
+            f'{spoken}<Pause length="2"/>{spoken}</Gather><Say>No key was pressed. Good bye.</Say>'
         )
     else:
-        verbs = f"<Say>{escape(' '.join(said.split()))}</Say><Hangup/>"
+        verbs = f"{say(said, SAID_CHARACTERS_MAX)}<Hangup/>"
     return XML, f'<?xml version="1.0" encoding="UTF-8"?><Response>{verbs}</Response>'.encode()
 
 
