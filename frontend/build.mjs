@@ -6,7 +6,7 @@
 // browser may keep a file for ever. Each text file also gets a .gz and a .br beside it, which WhiteNoise serves.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -86,7 +86,6 @@ function notice() {
 }
 
 mkdirSync(OUT, { recursive: true });
-const before = readdirSync(OUT);
 const files = {};
 function put(name, text) {
   const [stem, extension] = name.split(".");
@@ -107,8 +106,7 @@ put("landing.css", minifiedCss(readFileSync(join(HERE, "css", "landing.css"), "u
 put("landing.js", script("landing.js"));
 put("icons.svg", sprite());
 writeFileSync(join(OUT, "NOTICE.txt"), notice());
-// After its files, so that a build cut short is never taken for a whole one; and only then what is no longer named goes.
+// After its files, so that a build cut short is never taken for a whole one. What it no longer names is left to
+// hatch_build.py: a server that runs from this checkout still hands it out.
 writeFileSync(join(OUT, "manifest.json"), JSON.stringify({ inputs: process.env.MIDWATCH_ASSETS_INPUTS ?? "", files }, null, 1) + "\n");
-const kept = new Set(["manifest.json", "NOTICE.txt", ...Object.values(files).flatMap(({ file }) => [file, `${file}.gz`, `${file}.br`])]);
-for (const name of before) if (!kept.has(name)) rmSync(join(OUT, name), { recursive: true });
 console.log(Object.entries(files).map(([name, { bytes, gzip }]) => `${name} ${bytes} bytes, ${gzip} gzipped`).join("\n"));

