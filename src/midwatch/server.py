@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
@@ -58,15 +58,19 @@ class Application:
                 await send({"type": "websocket.close", "code": 1000})  # nothing here speaks it
 
     async def _live(self, receive: Receive, send: Send) -> None:
+        watching: asyncio.Task[NoReturn] | None = None
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self.writer.start()
                 self.keys.start()
+                watching = asyncio.create_task(self.lane.watch())
                 await self.writer.opened(OPEN_SECONDS)
                 state.writer = self.writer
                 await send({"type": "lifespan.startup.complete"})
             else:
+                if watching is not None:
+                    watching.cancel()
                 self.keys.stop()
                 if not await self.writer.stop(FLUSH_SECONDS):
                     log.error("events that were not accepted yet are dropped: the event log did not take them in time")

@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -88,6 +89,8 @@ class Lane:
             name: source.reply for name, source in sources.items() if hasattr(source, "reply")
         }
         self._pagerduty = sources.get(PAGERDUTY)
+        self._reading: dict[asyncio.Task[Any], float] = {}
+        self._overdue: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
@@ -171,10 +174,16 @@ class Lane:
         return known
 
     async def _body(self, receive: Receive, head: Head, limit: int, known: KnownSource | None) -> bytes:
+        task = asyncio.current_task()
+        assert task is not None, "a request is a task of its own"
+        self._reading[task] = time.monotonic()
         try:
-            async with asyncio.timeout(READ_SECONDS):
-                return await read_body(receive, head, limit)
-        except TimeoutError:
+            return await read_body(receive, head, limit)
+        except asyncio.CancelledError:
+            if task not in self._overdue:
+                raise  # the server ends
+            self._overdue.discard(task)
+            task.uncancel()
             reason = f"the body did not arrive within {READ_SECONDS:g} s"
             raise RefusalError(408, reason, known=known, size=head.length, headers=(CLOSE,)) from None
         except TooLargeError as error:
@@ -185,6 +194,18 @@ class Lane:
             raise RefusalError(413, reason, known=known, size=error.size, headers=headers) from None
         except EncodingError as error:
             raise RefusalError(error.status, str(error), known=known) from None
+        finally:
+            del self._reading[task]
+
+    async def watch(self) -> NoReturn:
+        """Ends the wait for bodies that do not arrive. One look at all of them costs less than a timer for each."""
+        while True:
+            await asyncio.sleep(1.0)
+            oldest = time.monotonic() - READ_SECONDS
+            for task in [task for task, since in self._reading.items() if since < oldest]:
+                if task not in self._overdue:
+                    self._overdue.add(task)
+                    task.cancel()
 
     async def _check(self, body: bytes, known: KnownSource) -> None:
         """Well-formed JSON, an object; the rest is the parser's, later."""

@@ -104,7 +104,7 @@ class Store(Protocol):
 
 
 def microseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    return round(at.timestamp() * 1_000_000)
 
 
 def moment(at_microseconds: int) -> datetime:
