@@ -130,7 +130,7 @@ def build(root: Path, run: Run = _run) -> None:
 
 
 def prune(root: Path, *, older_than_seconds: float) -> None:
-    """Remove what the manifest no longer names; a server that runs from this checkout may still hand out the last build."""
+    """Remove what the manifest no longer names; a server of this checkout may still be handing out the last build."""
     folder = output(root)
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     named = {"manifest.json", "NOTICE.txt"}
@@ -138,7 +138,7 @@ def prune(root: Path, *, older_than_seconds: float) -> None:
         named |= {about["file"], about["file"] + ".gz", about["file"] + ".br"}
     for path in folder.iterdir():
         if path.name not in named and time.time() - path.stat().st_mtime >= older_than_seconds:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 class AssetsHook(BuildHookInterface):  # type: ignore[type-arg, misc]
