@@ -1,0 +1,1 @@
+"""The alert pages: the list, one alert, and what people do there."""

@@ -1,0 +1,42 @@
+"""What escalation shows on the alert pages: the policy's progress, the acts, and the next step beside a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from django.http import HttpRequest
+from django.template.loader import get_template, render_to_string
+
+from midwatch.core import clock
+from midwatch.core.contribute import Badge, Panel
+from midwatch.people.queries import active_people
+from midwatch.respond.alerts.models import Alert
+from midwatch.respond.alerts.views.common import viewer
+from midwatch.respond.escalation.models import Escalation
+from midwatch.respond.escalation.queries import progress
+from midwatch.respond.notify.models import Page, PageState
+
+PEOPLE_MAX = 500
+ABOUT_NOW = timedelta(seconds=3)  # a step that waits for its hand-over is looked at each second: no countdown for that
+
+
+def _progress(request: HttpRequest, alert: Alert) -> str:
+    return render_to_string("escalation/_progress.html", {"alert": alert, "progress": progress(alert)}, request)
+
+
+def _acts(request: HttpRequest, alert: Alert) -> str:
+    calls_me = Page.objects.filter(alert=alert, user=viewer(request), state=PageState.RUNNING).exists()
+    people = active_people()[:PEOPLE_MAX]
+    return render_to_string("escalation/_acts.html", {"alert": alert, "calls_me": calls_me, "people": people}, request)
+
+
+def _next_steps(request: HttpRequest, rows: Sequence[Alert]) -> Mapping[int, str]:
+    found = Escalation.objects.filter(alert__in=[row.pk for row in rows]).select_related("leader__alert")
+    template = get_template("escalation/_row.html")
+    soon = clock.now() + ABOUT_NOW
+    return {one.alert_id: template.render({"escalation": one, "soon": soon}).strip() for one in found}
+
+
+PANELS = [Panel("alert.state", 10, _progress), Panel("alert.acts", 10, _acts)]
+BADGES = [Badge("alert.row", 10, _next_steps)]

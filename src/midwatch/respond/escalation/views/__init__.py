@@ -1,0 +1,1 @@
+"""The escalation pages: acts on an alert, policies, paging by hand, landing pages, providers' callbacks."""

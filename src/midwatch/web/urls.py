@@ -1,0 +1,26 @@
+"""The root: every room's addresses, and the few of the house itself."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from midwatch.web import health, theme, views
+
+house: list[URLPattern | URLResolver] = [
+    path("", views.now, name="now"),
+    path("theme", theme.set_theme, name="theme"),
+    path("", include("midwatch.web.account_urls")),
+]
+
+urlpatterns = [
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
+    path("", include((house, "web"))),
+    path("", include("midwatch.respond.alerts.urls")),
+    path("", include("midwatch.respond.escalation.urls")),
+    path("", include("midwatch.respond.oncall.urls")),
+    path("", include("midwatch.catalog.urls")),
+    path("", include("midwatch.people.urls")),
+    path("api/", include("midwatch.api.urls")),
+]

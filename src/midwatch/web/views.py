@@ -1,0 +1,35 @@
+"""The Now page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from midwatch.respond.alerts.views.common import rows_of, viewer
+from midwatch.web import queries
+from midwatch.web.render import is_partial, page_or_partial
+
+
+@login_required
+@require_safe
+def now(request: HttpRequest) -> HttpResponse:
+    """Two moving parts: the fires every five seconds, who covers (`?part=cover`) every minute."""
+    user = viewer(request)
+    if is_partial(request) and request.GET.get("part") == "cover":
+        return page_or_partial(request, "web/now.html", {"cover": queries.cover(user)}, partial="web/_cover.html")
+    fires = queries.fires(user)
+    called = [page.alert for page in fires.pages]
+    rows = {row.alert.pk: row for row in rows_of(request, [*called, *fires.mine, *fires.others])}
+    context: dict[str, Any] = {
+        "calls": [(page, rows[page.alert_id]) for page in fires.pages],
+        "mine": [rows[alert.pk] for alert in fires.mine if alert.pk not in {page.alert_id for page in fires.pages}],
+        "others": [rows[alert.pk] for alert in fires.others],
+        "open_count": fires.open_count,
+        "may_act": user.may_act,
+    }
+    if not is_partial(request):
+        context["cover"] = queries.cover(user)
+    return page_or_partial(request, "web/now.html", context)
