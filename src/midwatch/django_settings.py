@@ -56,6 +56,7 @@ TEMPLATES = [
     }
 ]
 
+DATABASES: dict[str, dict[str, object]]
 if _settings.is_sqlite:
     _settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     DATABASES = {"default": {"ENGINE": "midwatch.core.sqlite", "NAME": str(_settings.main_database)}}
@@ -76,7 +77,10 @@ PASSWORD_HASHERS = ["midwatch.people.passwords.Argon2id"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator", "OPTIONS": {"user_attributes": ("name", "display_name", "email")}},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("name", "display_name", "email")},
+    },
 ]
 AUTHENTICATION_BACKENDS = ["midwatch.people.passwords.Backend"]
 LOGIN_URL = "/login"
@@ -88,7 +92,8 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 CSRF_TRUSTED_ORIGINS = _origins
 CSRF_FAILURE_VIEW = "midwatch.web.errors.csrf_failure"
-ALLOWED_HOSTS = ["*"]  # checked by midwatch.web.middleware.Hosts: intake and landing pages answer any host, the rest only ours
+# Checked by midwatch.web.middleware.Hosts: intake and landing pages answer any host, the rest only ours.
+ALLOWED_HOSTS = ["*"]
 SECURE_PROXY_SSL_HEADER = None  # X-Forwarded-* are read by our middleware, and only from MIDWATCH_TRUSTED_PROXIES
 SILENCED_SYSTEM_CHECKS = ["security.W001"]
 APPEND_SLASH = False

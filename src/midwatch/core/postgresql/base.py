@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.backends.postgresql import base
+from django.db.backends.postgresql.psycopg_any import get_adapters_template
 from psycopg.conninfo import conninfo_to_dict
 
 SESSION: dict[str, str] = {
@@ -46,7 +47,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         name = self.settings_dict["NAME"]  # None: Django asks for the maintenance database, to make a test one
         found["dbname"] = "postgres" if name is None else name or found.get("dbname", "midwatch")
         found["client_encoding"] = "UTF8"
-        found["cursor_factory"] = base.Cursor
+        found["cursor_factory"] = base.Cursor  # type: ignore[attr-defined]
         found["prepare_threshold"] = None  # statements prepared in a session break behind transaction poolers
-        found["context"] = base.get_adapters_template(self.settings_dict.get("USE_TZ", True), self.timezone)
+        found["context"] = get_adapters_template(self.settings_dict.get("USE_TZ", True), self.timezone)
         return found

@@ -12,6 +12,7 @@ from midwatch.respond.alerts.actions.people import (
     wake_snoozed,
 )
 from midwatch.respond.alerts.actions.record import Arrival, Recorded, open_alert, record
+from midwatch.respond.alerts.actions.testing import send_test_alert
 from midwatch.respond.alerts.actions.timeline import note, note_many
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "open_alert",
     "record",
     "resolve_alert",
+    "send_test_alert",
     "snooze_alert",
     "start_maintenance",
     "unacknowledge_alert",
