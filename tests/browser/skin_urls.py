@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import include, path
 
 from midwatch.core import clock
-from midwatch.web.render import page_or_partial
+from midwatch.core.render import page_or_partial
 from midwatch.web.templatetags.ui import LOOKS, PRIORITIES
 from midwatch.web.theme import set_theme
 

@@ -16,7 +16,7 @@ from midwatch.core.zones import is_zone, zone
 from midwatch.people.models import User
 from midwatch.settings import settings
 from midwatch.web.errors import wrong_host
-from midwatch.web.render import is_partial
+from midwatch.core.render import is_partial
 
 Answer = Callable[[HttpRequest], HttpResponse]
 

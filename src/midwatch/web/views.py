@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from midwatch.respond.alerts.views.common import rows_of, viewer
 from midwatch.web import queries
-from midwatch.web.render import is_partial, page_or_partial
+from midwatch.core.render import is_partial, page_or_partial
 
 
 @login_required

@@ -19,7 +19,7 @@ from midwatch.respond.alerts.actions.people import PRIORITIES
 from midwatch.respond.alerts.models import Alert, Maintenance, TimelineEntry
 from midwatch.respond.alerts.queries import maintenance_of, similar, timeline
 from midwatch.respond.alerts.views.common import alert_or_404, viewer
-from midwatch.web.render import page_or_partial
+from midwatch.core.render import page_or_partial
 
 # Labels whose value is an address people follow at night; shown among the links, first.
 RUNBOOK_LABELS = ("runbook_url", "runbook", "dashboard_url", "dashboard")

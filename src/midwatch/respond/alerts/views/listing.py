@@ -25,7 +25,7 @@ from midwatch.respond.alerts.models import Alert, AlertStatus, Source
 from midwatch.respond.alerts.queries import alerts, newer_than
 from midwatch.respond.alerts.views.common import acting_user, rows_of, viewer, where_next
 from midwatch.settings import settings
-from midwatch.web.render import page_or_partial
+from midwatch.core.render import page_or_partial
 
 PAGE_SIZE = 50
 CHOICES_MAX = 500  # services and teams in the filter; beyond it one types the name

@@ -22,7 +22,7 @@ from midwatch.respond.escalation.forms import PageForm
 from midwatch.respond.escalation.queries import OnCallNow
 from midwatch.respond.notify.queries import reachability
 from midwatch.respond.oncall.models import Schedule
-from midwatch.web.render import page_or_partial
+from midwatch.core.render import page_or_partial
 
 
 @login_required

@@ -28,7 +28,7 @@ from midwatch.respond.escalation.actions import policies as actions
 from midwatch.respond.escalation.models import EscalationPolicy, PolicyStep, ServicePolicy, TeamPolicy
 from midwatch.respond.escalation.queries import dry_run, may_edit_policy, steps_of, target_words
 from midwatch.respond.oncall.models import Schedule
-from midwatch.web.render import page_or_partial
+from midwatch.core.render import page_or_partial
 
 POLICIES_MAX = 500
 StepForms = formset_factory(forms.StepForm, extra=0, max_num=actions.STEPS_MAX, absolute_max=actions.STEPS_MAX)
