@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
+import platform
 import threading
 from contextlib import suppress
 
@@ -24,7 +24,7 @@ BREATH_SECONDS = 0.001  # between two transactions of a long run, so that others
 
 
 def node_name() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{platform.node()}:{os.getpid()}"
 
 
 def main(stop: threading.Event) -> None:
