@@ -12,11 +12,13 @@ from django.db import close_old_connections
 from midwatch.core import clock, integration
 from midwatch.core.guard import guarded
 from midwatch.respond.notify.actions import claim_deliveries, send_claimed
+from midwatch.respond.notify.actions.polling import poll_receipts
 from midwatch.respond.notify.actions.claiming import OUTSTANDING
 from midwatch.respond.notify.models import Delivery
 
 log = logging.getLogger("midwatch.pools")
 POLL_SECONDS = 1.0
+RECEIPTS_EVERY_SECONDS = 10.0
 
 
 def has_due(channel: str) -> bool:
@@ -32,6 +34,7 @@ class ChannelPool:
         self._senders = senders
         self._free = senders
         self._lock = threading.Lock()
+        self._receipts_at = clock.monotonic()
         self._woken = threading.Event()
         self._stop = threading.Event()
         self._executor = ThreadPoolExecutor(senders, thread_name_prefix=f"send-{channel}")
@@ -56,6 +59,14 @@ class ChannelPool:
             self._woken.clear()
             if not self._stop.is_set():
                 guarded(f"pool {self.channel}", self._dispatch, otherwise=None)
+                self._ask_for_receipts()
+
+    def _ask_for_receipts(self) -> None:
+        """Where a provider cannot call us back, it is asked what became of its messages."""
+        if clock.monotonic() - self._receipts_at < RECEIPTS_EVERY_SECONDS:
+            return
+        self._receipts_at = clock.monotonic()
+        guarded(f"receipts {self.channel}", lambda: poll_receipts(self.channel), otherwise=None)
 
     def _dispatch(self) -> None:
         close_old_connections()
