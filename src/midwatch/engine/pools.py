@@ -12,8 +12,8 @@ from django.db import close_old_connections
 from midwatch.core import clock, integration
 from midwatch.core.guard import guarded
 from midwatch.respond.notify.actions import claim_deliveries, send_claimed
-from midwatch.respond.notify.actions.polling import poll_receipts
 from midwatch.respond.notify.actions.claiming import OUTSTANDING
+from midwatch.respond.notify.actions.polling import poll_receipts
 from midwatch.respond.notify.models import Delivery
 
 log = logging.getLogger("midwatch.pools")
@@ -66,7 +66,7 @@ class ChannelPool:
         if clock.monotonic() - self._receipts_at < RECEIPTS_EVERY_SECONDS:
             return
         self._receipts_at = clock.monotonic()
-        guarded(f"receipts {self.channel}", lambda: poll_receipts(self.channel), otherwise=None)
+        self._executor.submit(guarded, f"receipts {self.channel}", lambda: poll_receipts(self.channel), otherwise=0)
 
     def _dispatch(self) -> None:
         close_old_connections()

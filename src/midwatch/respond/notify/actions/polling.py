@@ -19,7 +19,7 @@ Poll = Callable[[str, str, ChannelConfig], StatusReport | None]
 
 
 def poll_receipts(channel: str) -> int:
-    """Outside any transaction. Returns how many receipts were learned. A provider that does not answer is asked again."""
+    """Outside any transaction. Returns how many receipts were learned; a provider that is silent is asked again."""
     module = integration.channels().get(channel)
     poll = cast("Poll | None", getattr(module, "poll", None))
     if poll is None or settings().has_public_url:
