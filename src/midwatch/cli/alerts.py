@@ -105,7 +105,8 @@ def show_alert(args: Namespace) -> int:
     detail = detail_of(alert)
     lines = [
         f"{alert} {alert.priority} {alert.status}: {alert.title}",
-        f"service {alert.service or '-'}, team {alert.team or '-'}, since {shown_time(alert.created_at)}, seen {alert.count} x",
+        f"service {alert.service or '-'}, team {alert.team or '-'}, "
+        f"since {shown_time(alert.created_at)}, seen {alert.count} times",
         *([f"who has it: {_who_has(alert)}"] if _who_has(alert) else []),
         *([f"snoozed until {shown_time(alert.snoozed_until)}"] if alert.snoozed_until else []),
         *(alert.description.splitlines()[:20]),

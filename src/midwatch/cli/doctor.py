@@ -22,7 +22,5 @@ def doctor(args: Namespace) -> int:
             lines.append(f"{'':8}-> {check.remedy}")
     counts = Counter(check.state for check in found)
     lines.append(f"{len(found)} checks: " + ", ".join(f"{counts[state]} {state}" for state in MARKS))
-    show(
-        args, {"checks": [asdict(check) for check in found], "counts": {state: counts[state] for state in MARKS}}, lines
-    )
+    show(args, {"checks": [asdict(check) for check in found], "counts": counts}, lines)
     return 1 if counts["failed"] else 0

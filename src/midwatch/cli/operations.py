@@ -58,9 +58,8 @@ def restore(args: Namespace) -> int:
 def _restore(args: Namespace, file: Path) -> int:
     found = settings()
     if not found.is_sqlite:
-        raise VerbError(
-            f"on PostgreSQL restore with its own program: pg_restore --clean --if-exists --no-owner --dbname=DATABASE {file}"
-        )
+        postgresql = importlib.import_module("midwatch.backup.postgresql")
+        raise VerbError(f"on PostgreSQL restore with its own program: {postgresql.how_to_restore(file)}")
     manifest, aside = putting_back(file, found.data_dir, is_forced=args.force)
     lines = [f"Restored into {found.data_dir}: the state of {manifest.created_at}, Midwatch {manifest.version}."]
     if aside is not None:

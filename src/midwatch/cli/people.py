@@ -14,12 +14,11 @@ from midwatch.core.actor import Actor
 from midwatch.people import actions
 from midwatch.people.models import ContactMethod, Role, User
 from midwatch.people.queries import SCRIPT_USER, actor_of, administrators, people
-from midwatch.respond.escalation.queries import sole_target_of
+from midwatch.respond.escalation.coverage import sole_target_of
 from midwatch.respond.notify.actions import send_test_page
 from midwatch.settings import settings
 
 PASSWORD_MAX = 10_000
-HORIZON = timedelta(days=30)
 
 
 def acting(args: Namespace) -> tuple[Actor, User | None]:
@@ -98,7 +97,7 @@ def list_users(args: Namespace) -> int:
 def deactivate(args: Namespace) -> int:
     by, _ = acting(args)
     user = person(args.name)
-    needed = sole_target_of(user, clock.now() + HORIZON)
+    needed = sole_target_of(user)
     try:
         changed = actions.deactivate_user(user, by, needed_by=needed, is_forced=args.force)
     except actions.NeededError as error:

@@ -6,6 +6,7 @@ Comes after the description (`/api/v1/openapi.json`); before nothing.
 from __future__ import annotations
 
 import gzip
+import re
 from functools import cache
 from importlib import resources
 
@@ -30,6 +31,7 @@ POLICY = "; ".join(
         "base-uri 'none'",
     )
 )
+_MAP = re.compile(rb"\n(?://|/\*)# sourceMappingURL=[^\n]*\s*\Z")
 TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 ASSETS = {
     "swagger-ui-bundle.js": ("ninja", "static/ninja/swagger-ui-bundle.js"),
@@ -63,8 +65,7 @@ def asset(request: HttpRequest, name: str) -> HttpResponse:
 def _plain(name: str) -> bytes:
     package, path = ASSETS[name]
     text = resources.files(package).joinpath(path).read_bytes()
-    end = text.rfind(b"\n//# sourceMappingURL=")  # the maps are not served
-    return text[:end] if end > 0 and name.startswith("swagger") else text
+    return _MAP.sub(b"", text) if name.startswith("swagger") else text  # the maps are not served
 
 
 @cache

@@ -1,0 +1,57 @@
+"""Does an engine run, and is anything late?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from midwatch.core import clock
+from midwatch.core.contribute import Check
+from midwatch.engine.models import Node
+from midwatch.engine.tick import lateness
+from midwatch.settings import settings
+
+STALLED = timedelta(seconds=10)
+LATE_SECONDS_WARNING = 10.0
+LATE_SECONDS_FAILED = 60.0
+
+
+def engine_runs() -> Check:
+    question = "Does an engine run?"
+    remedy = "start `midwatch serve`, or `midwatch engine` on some machine"
+    last = Node.objects.exclude(ticked_at=None).order_by("-ticked_at").first()
+    if last is None or last.ticked_at is None:
+        return Check("engine", question, "failed", "none ever ticked, so nobody is paged", remedy)
+    still = clock.now() - last.ticked_at
+    seconds = int(still.total_seconds())
+    if last.stopped_at is not None and last.stopped_at >= last.ticked_at:
+        return Check("engine", question, "failed", f"the last one stopped {seconds} s ago", remedy)
+    if still > STALLED:
+        text = f"{last.name} has not ticked for {seconds} s"
+        return Check("engine", question, "failed", text, f"{remedy}; the log of {last.name} says what it does")
+    live = Node.objects.filter(ticked_at__gt=clock.now() - STALLED, stopped_at=None).count()
+    return Check("engine", question, "ok", f"{live} ticking, the last {max(seconds, 0)} s ago (version {last.version})")
+
+
+def nothing_is_late() -> Check:
+    question = "Is anything late?"
+    found = lateness(clock.now())
+    kind, seconds = max(found.items(), key=lambda item: item[1])
+    if seconds >= LATE_SECONDS_WARNING:
+        text = f"{kind} are up to {seconds:.0f} s late"
+        remedy = "is the engine running and the machine free? `midwatch_due_lateness_seconds` shows whether it shrinks"
+        return Check(
+            "engine.lateness", question, "failed" if seconds >= LATE_SECONDS_FAILED else "warning", text, remedy
+        )
+    return Check("engine.lateness", question, "ok", f"the latest work is {seconds:.1f} s late")
+
+
+def somebody_watches() -> Check:
+    question = "Does somebody outside notice when Midwatch is down?"
+    if not settings().watchdog_url:
+        remedy = "set MIDWATCH_WATCHDOG_URL to a check of a dead-man monitor elsewhere"
+        text = "no dead-man monitor: if this machine stops, nobody hears of it"
+        return Check("engine.watchdog", question, "warning", text, remedy)
+    return Check("engine.watchdog", question, "ok", "a dead-man monitor is asked for every minute")
+
+
+CHECKS = (engine_runs, nothing_is_late, somebody_watches)
