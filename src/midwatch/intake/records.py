@@ -44,7 +44,7 @@ class ConflictError(Exception):
 
 
 class LogError(Exception):
-    """The event log cannot be written now; nothing of this batch was kept."""
+    """The event log cannot be written (nothing of this batch was kept) or read now."""
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class Batch:
 
 
 class EventLog(Protocol):
-    """Reading the log: the engine, and the source's page."""
+    """Reading the log: the engine, and the source's page. The embedded one raises `LogError`, the other Django's."""
 
     def next_batch(self, limit: int) -> AbstractContextManager[Batch]:
         """Inside the caller's `transaction.atomic()`. Empty when there is nothing, or another node has it in hand."""

@@ -185,15 +185,14 @@ class SqliteLog:
         return found
 
     def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        reader = self._reader()
-        if reader is None:
-            return []
         try:
-            return list(reader.execute(query, values))
-        except sqlite.OperationalError as error:
+            reader = self._reader()
+            return [] if reader is None else list(reader.execute(query, values))
+        except sqlite.Error as error:
             if "no such table" in str(error):
                 return []  # its maker is still at it
-            raise
+            self.close()
+            raise LogError(f"the event log {self.path.name} cannot be read: {error}") from error
 
     def _state(self) -> tuple[str, int]:
         """(epoch, the highest id ever given)."""

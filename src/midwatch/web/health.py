@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-import pysqlite3.dbapi2 as sqlite
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -22,7 +21,7 @@ from midwatch.core import clock
 from midwatch.engine.models import Node
 from midwatch.intake import metrics as intake_metrics
 from midwatch.intake import state
-from midwatch.intake.log import event_log
+from midwatch.intake.log import LogError, event_log
 from midwatch.settings import settings
 
 ENGINE_METRICS = "engine-metrics.prom"
@@ -64,7 +63,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format; under `serve` with the engine's metrics, which it leaves in the data directory."""
     try:
         intake_metrics.backlog.set(event_log().backlog())
-    except (Error, sqlite.Error):
+    except (Error, LogError):
         intake_metrics.backlog.set(float("nan"))
     text = generate_latest().decode()
     engine = _engine_metrics(settings().data_dir / ENGINE_METRICS) if state.is_supervised else ""

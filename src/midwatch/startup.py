@@ -1,0 +1,111 @@
+"""What happens before Midwatch serves: the database is made or brought up to date, configuration as code is applied.
+
+Import this module after `django.setup()`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.management import call_command
+from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from midwatch import __version__, backup
+from midwatch.core import clock
+from midwatch.core.postgresql.lock import upgrading
+from midwatch.people.actions import ensure_api_token_user, setup_code
+from midwatch.settings import api_token, settings
+
+log = logging.getLogger("midwatch.startup")
+
+BACKUPS_KEPT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`setup_code`: opens the set-up page while there is no administrator. `problem`: why pages cannot be served."""
+
+    setup_code: str | None = None
+    problem: str = ""
+
+
+def prepare(config: Path | None) -> Prepared:
+    """Bring everything to where requests can be served. Ends the process with a sentence when that cannot be.
+
+    On PostgreSQL only `midwatch upgrade` migrates: several nodes start at different moments.
+    """
+    if config is not None and not config.is_dir():
+        raise SystemExit(f"--config {config}: there is no such directory")
+    if settings().is_sqlite:
+        _migrate_embedded()
+    else:
+        problem = _problem_of_the_server()
+        if problem:
+            log.error("%s", problem)
+            return Prepared(problem=problem)
+    if api_token():
+        ensure_api_token_user()
+    if config is not None:
+        importlib.import_module("midwatch.gitops.startup").apply_at_start(config)  # YAML only for those who use it
+    return Prepared(setup_code=setup_code())
+
+
+def pending_migrations() -> list[str]:
+    """Names of the migrations that the database has not seen: `alerts.0002_more`."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def upgrade() -> list[str]:
+    """Migrate, one node at a time; returns what was applied. The database of `midwatch upgrade`."""
+    if settings().is_sqlite:
+        pending = pending_migrations()
+        _migrate_embedded()
+        return pending
+    with upgrading(connection):
+        pending = pending_migrations()
+        _migrate()
+    return pending
+
+
+def _migrate() -> None:
+    call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
+
+
+def _migrate_embedded() -> None:
+    """A database that has data is copied first: `backups/` keeps the last three."""
+    pending = pending_migrations()
+    if not pending:
+        return
+    if "django_migrations" in connection.introspection.table_names():
+        _back_up()
+        log.info("migrating the database: %d steps", len(pending))
+    _migrate()
+
+
+def _back_up() -> None:
+    directory = settings().data_dir / "backups"
+    directory.mkdir(exist_ok=True, mode=0o700)
+    file = directory / f"before-{__version__}-{clock.now():%Y%m%dT%H%M%S%f}.tar.gz"
+    try:
+        backup.write(settings().data_dir, file)
+    except backup.BackupError as error:
+        raise SystemExit(f"no migration without a backup: {error}") from error
+    log.info("backup before the migration: %s", file)
+    kept = sorted(directory.glob("before-*.tar.gz"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in kept[BACKUPS_KEPT:]:
+        old.unlink()
+
+
+def _problem_of_the_server() -> str:
+    """Why the PostgreSQL database cannot be used yet, or ""."""
+    try:
+        pending = pending_migrations()
+    except Error as error:
+        return f"PostgreSQL cannot be reached ({type(error).__name__}): pages answer 503 until it can"
+    return f"{len(pending)} migrations are pending: run `midwatch upgrade`" if pending else ""
