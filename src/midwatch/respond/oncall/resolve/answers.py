@@ -17,7 +17,7 @@ LOOK_DAYS_MAX: Final = 400
 RANGE_DAYS_MAX: Final = 1_100
 _REACHES: Final = tuple(days * DAY for days in (8, 40, LOOK_DAYS_MAX))  # most shifts end within a week
 _FIRST = microseconds(datetime(YEAR_MIN + 1, 1, 1, tzinfo=UTC))
-_LAST = microseconds(datetime(YEAR_MAX - 1, 12, 31, tzinfo=UTC))
+_LAST = microseconds(datetime(YEAR_MAX - 1, 12, 31, tzinfo=UTC)) + DAY
 
 
 def on_call_at(schedule: Schedule, at: datetime) -> tuple[str, ...]:
