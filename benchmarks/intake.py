@@ -36,7 +36,13 @@ BODY = json.dumps(
         "title": "Disk of db3 is 97 % full",
         "priority": "P2",
         "description": "The volume /var on db3 has 2.1 GiB left and grows by 300 MiB an hour. " * 4,
-        "labels": {"instance": "db3:9100", "job": "node", "mountpoint": "/var", "severity": "critical", "team": "storage"},
+        "labels": {
+            "instance": "db3:9100",
+            "job": "node",
+            "mountpoint": "/var",
+            "severity": "critical",
+            "team": "storage",
+        },
         "links": [{"href": "https://grafana.example.com/d/disk?var-host=db3", "text": "Dashboard"}],
     }
 ).encode()

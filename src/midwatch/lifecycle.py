@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`package`: dotted below `midwatch`. `question`: what it answers. `wing`: ground, prepare, respond, learn or roof."""
+    """`package`: dotted below `midwatch`. `question`: what it answers. `wing`: ground, respond or roof."""
 
     package: str
     title: str

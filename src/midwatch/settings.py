@@ -80,27 +80,84 @@ def _words(raw: str) -> tuple[str, ...]:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("DATA_DIR", "midwatch-data", lambda raw: Path(raw).expanduser().absolute(), "Directory of the embedded database, the event log, keys and backups."),
-    Setting("DATABASE_URL", "", _database, "postgresql://... when SQLite is outgrown; several hosts and options as libpq takes them.", is_secret=True),
-    Setting("BASE_URL", "", _address, "The public address people use, without a trailing slash; links are built with it. Default: the address `serve` listens on."),
-    Setting("PUBLIC_URL", "", _address, "What phones and providers reach (landing pages, callbacks); default: the base URL."),
-    Setting("SECRET_KEY", "", _text, "Signs sessions and landing links. SQLite: made and kept in the data directory. PostgreSQL: required, equal on all nodes.", is_secret=True),
-    Setting("API_TOKEN", "", _text, "An administrator's token for scripts. SQLite: made at the first start and kept in the data directory as `admin-token`.", is_secret=True),
-    Setting("EMAIL_URL", "", _mail, "smtp://user:password@host:port or smtps://...; a second relay after a comma.", is_secret=True),
+    Setting(
+        "DATA_DIR",
+        "midwatch-data",
+        lambda raw: Path(raw).expanduser().absolute(),
+        "Directory of the embedded database, the event log, keys and backups.",
+    ),
+    Setting(
+        "DATABASE_URL",
+        "",
+        _database,
+        "postgresql://... when SQLite is outgrown; several hosts and options as libpq takes them.",
+        is_secret=True,
+    ),
+    Setting(
+        "BASE_URL",
+        "",
+        _address,
+        "The public address people use, without a trailing slash; links are built with it. Default: the address `serve` listens on.",
+    ),
+    Setting(
+        "PUBLIC_URL", "", _address, "What phones and providers reach (landing pages, callbacks); default: the base URL."
+    ),
+    Setting(
+        "SECRET_KEY",
+        "",
+        _text,
+        "Signs sessions and landing links. SQLite: made and kept in the data directory. PostgreSQL: required, equal on all nodes.",
+        is_secret=True,
+    ),
+    Setting(
+        "API_TOKEN",
+        "",
+        _text,
+        "An administrator's token for scripts. SQLite: made at the first start and kept in the data directory as `admin-token`.",
+        is_secret=True,
+    ),
+    Setting(
+        "EMAIL_URL",
+        "",
+        _mail,
+        "smtp://user:password@host:port or smtps://...; a second relay after a comma.",
+        is_secret=True,
+    ),
     Setting("EMAIL_FROM", "midwatch@localhost", _text, "Sender of every e-mail."),
     Setting("TWILIO_ACCOUNT_SID", "", _text, "Twilio account for SMS and voice."),
-    Setting("TWILIO_AUTH_TOKEN", "", _text, "Twilio's token; it also checks the signatures of callbacks.", is_secret=True),
+    Setting(
+        "TWILIO_AUTH_TOKEN", "", _text, "Twilio's token; it also checks the signatures of callbacks.", is_secret=True
+    ),
     Setting("TWILIO_FROM", "", _text, "The number messages and calls come from, +420..."),
     Setting("TWILIO_BASE_URL", "https://api.twilio.com", _address, "Twilio's address, or a compatible gateway's."),
     Setting("WATCHDOG_URL", "", _address, "Dead-man monitor: requested while the engine is well."),
     Setting("TRUSTED_PROXIES", "", _words, "Addresses or networks whose X-Forwarded-* headers are believed."),
-    Setting("OUTBOUND_ALLOW", "", _words, "Networks and hosts, besides public ones, that addresses typed in the web may name."),
+    Setting(
+        "OUTBOUND_ALLOW",
+        "",
+        _words,
+        "Networks and hosts, besides public ones, that addresses typed in the web may name.",
+    ),
     Setting("LOG_LEVEL", "info", _text, "debug, info, warning or error."),
-    Setting("INTAKE_QUEUE_MAX", "20000", _whole(100, 1_000_000, "events"), "Events waiting for their commit before senders get 503."),
-    Setting("EVENT_RETENTION_DAYS", "14", _whole(1, 400, "days"), "How long raw events are kept after they became alerts."),
+    Setting(
+        "INTAKE_QUEUE_MAX",
+        "20000",
+        _whole(100, 1_000_000, "events"),
+        "Events waiting for their commit before senders get 503.",
+    ),
+    Setting(
+        "EVENT_RETENTION_DAYS", "14", _whole(1, 400, "days"), "How long raw events are kept after they became alerts."
+    ),
     Setting("STORM_VOICE_GAP_SECONDS", "120", _whole(10, 3600, "seconds"), "Pause between two calls to one person."),
-    Setting("STORM_SMS_PER_MINUTE", "2", _whole(1, 60, "messages"), "SMS to one person in a minute; what waits is bundled."),
-    Setting("STORM_OTHER_PER_MINUTE", "6", _whole(1, 6000, "messages"), "Messages to one person and method in a minute; what waits is bundled."),
+    Setting(
+        "STORM_SMS_PER_MINUTE", "2", _whole(1, 60, "messages"), "SMS to one person in a minute; what waits is bundled."
+    ),
+    Setting(
+        "STORM_OTHER_PER_MINUTE",
+        "6",
+        _whole(1, 6000, "messages"),
+        "Messages to one person and method in a minute; what waits is bundled.",
+    ),
     Setting("WEB_THREADS", "8", _whole(1, 64, "threads"), "Pages served at the same time by one web process."),
     Setting("CHANNEL_THREADS", "4", _whole(1, 64, "threads"), "Messages under way at the same time, for each channel."),
 )
@@ -118,7 +175,9 @@ def raw(name: str) -> str | None:
         try:
             return Path(path).read_text("utf-8").strip()
         except OSError as error:
-            raise SettingError(f"{PREFIX}{name}_FILE={path!r}: cannot be read ({error.strerror}): give a readable file") from error
+            raise SettingError(
+                f"{PREFIX}{name}_FILE={path!r}: cannot be read ({error.strerror}): give a readable file"
+            ) from error
     return value
 
 
@@ -173,7 +232,11 @@ class Settings:
 def settings() -> Settings:
     """Read once. Tests call `settings.cache_clear()` after changing the environment."""
     base_url = str(value("BASE_URL")) or "http://127.0.0.1:8000"
-    values = {field: value(field.upper()) for field in Settings.__dataclass_fields__ if field not in {"base_url", "public_url", "has_public_url", "email_urls"}}
+    values = {
+        field: value(field.upper())
+        for field in Settings.__dataclass_fields__
+        if field not in {"base_url", "public_url", "has_public_url", "email_urls"}
+    }
     return Settings(
         base_url=base_url,
         public_url=str(value("PUBLIC_URL")) or base_url,
@@ -208,10 +271,14 @@ def secret_key() -> str:
     given = raw("SECRET_KEY")
     if given:
         if len(given) < 32:
-            raise SettingError("MIDWATCH_SECRET_KEY: give at least 32 characters, for example of `openssl rand -base64 48`")
+            raise SettingError(
+                "MIDWATCH_SECRET_KEY: give at least 32 characters, for example of `openssl rand -base64 48`"
+            )
         return given
     if not settings().is_sqlite:
-        raise SettingError("MIDWATCH_SECRET_KEY: required with PostgreSQL, and the same on every node; for example `openssl rand -base64 48`")
+        raise SettingError(
+            "MIDWATCH_SECRET_KEY: required with PostgreSQL, and the same on every node; for example `openssl rand -base64 48`"
+        )
     return kept_secret("secret-key")
 
 

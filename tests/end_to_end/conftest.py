@@ -3,8 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from browser.harness import launch
 from playwright.sync_api import Browser, sync_playwright
+
+from browser.harness import launch
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The main job with real parts: a Prometheus rule fires, Alertmanager sends it, Midwatch pages by webhook and by e-mail,
+"""The main job with real parts: a Prometheus rule fires, Alertmanager sends it, Midwatch pages by webhook and e-mail,
 somebody acknowledges on a phone's landing page, the rule stops, the alert resolves.
 """
 
@@ -7,11 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
+
 from end_to_end.running import Midwatch, Program, free_port, request, wait_until
 from fakes.server import FakeServer, Recorded, Reply
 from fakes.smtp import FakeSmtp
 from fakes.webhook import FakeWebhook
-from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.interop
 
@@ -122,7 +123,8 @@ scrape_configs: [{{job_name: demo, static_configs: [{{targets: ["127.0.0.1:{expo
 def alertmanager(directory: Path, url: str) -> tuple[Program, int]:
     port = free_port()
     (directory / "alertmanager.yml").write_text(
-        f"""route: {{receiver: midwatch, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
+        f"""route:
+  {{receiver: midwatch, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
 receivers: [{{name: midwatch, webhook_configs: [{{url: "{url}", send_resolved: true}}]}}]
 """
     )

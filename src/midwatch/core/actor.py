@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`name`: as shown ("Ana Novak"). `user_id`: None for machines. `via`: web, api, cli, link, sms, voice, source, code, engine.
+    """`name`: as shown ("Ana Novak"). `user_id`: None for machines.
+
+    `via`: web, api, cli, link, sms, voice, source, code, engine.
 
     `on_behalf_of`: who really pressed, when somebody acts for another; both names are kept.
     """

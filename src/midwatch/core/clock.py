@@ -1,7 +1,7 @@
 """The one clock. Everything that asks for the time asks here, so that a story can be told at any speed.
 
-On PostgreSQL the time is the database's: `learn_offset` is fed with what the database said, so nodes with crooked clocks
-agree. Jumps of the machine's clock are seen against the monotonic one.
+On PostgreSQL the time is the database's: `learn_offset` is fed with what the database said, so nodes with crooked
+clocks agree. Jumps of the machine's clock are seen against the monotonic one.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class AuditEntry(models.Model):
-    """Who did what to what, and by which way. Written by `core.audit.record` in the transaction of the act; never changed."""
+    """Who did what to what, and by which way. Written by `core.audit.record` with the act; never changed."""
 
     at = models.DateTimeField()
     who = models.CharField(max_length=200)

@@ -10,7 +10,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def clean(value: object, at_most: int, *, is_one_line: bool = False) -> str:
-    """`value` as text without control characters, lone surrogates and direction overrides, cut at `at_most` characters."""
+    """`value` as text without control characters, lone surrogates and direction overrides, at most so long."""
     text = value if isinstance(value, str) else str(value)
     text = text[: at_most * 4]  # bound the work before normalising
     text = _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))

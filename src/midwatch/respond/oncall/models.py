@@ -40,7 +40,8 @@ class Layer(models.Model):
     every = models.PositiveIntegerField()
     unit = models.CharField(max_length=5, choices=Unit)
     turn_count = models.PositiveSmallIntegerField(default=0)  # turns without a member are `nobody`
-    restrictions = models.JSONField(default=list)  # as in configuration: [{"days", "from", "to"}] or [{"from": "fri 18:00", "to": "mon 09:00"}]
+    # As in configuration: [{"days", "from", "to"}] or [{"from": "fri 18:00", "to": "mon 09:00"}].
+    restrictions = models.JSONField(default=list)
 
     class Meta:
         ordering = ["position", "id"]
@@ -81,4 +82,6 @@ class Override(models.Model):
     class Meta:
         ordering = ["created_at", "id"]
         indexes = [models.Index(fields=["schedule", "ends_at"], name="override_schedule_end")]
-        constraints = [models.CheckConstraint(condition=models.Q(ends_at__gt=models.F("starts_at")), name="override_has_length")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(ends_at__gt=models.F("starts_at")), name="override_has_length")
+        ]

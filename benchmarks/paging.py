@@ -1,0 +1,356 @@
+"""From event to page, on the real program: `midwatch serve` with its embedded default, posted to and listened to on loopback.
+
+    python benchmarks/paging.py [latency|drain|list|start]      (all of them without an argument)
+
+Each figure is printed with what it was measured on; medians of three where a run is short. Nothing here asserts.
+"""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from end_to_end.running import Midwatch, wait_until  # noqa: E402
+
+KEY = "0123456789abcdef0123456789abcdef"
+PEOPLE = 40  # one a service, so that storm limits (six messages a person and minute) do not count here
+RATE = 40  # alerts a second
+SECONDS = 15
+DRAIN = 10_000
+LISTED = 100_000
+
+
+def documents(hook: str, people: int) -> str:
+    parts = []
+    for index in range(people):
+        name = f"p{index}"
+        parts.append(
+            f"""
+apiVersion: midwatch.dev/v1
+kind: User
+metadata: {{name: {name}}}
+spec:
+  displayName: Person {index}
+  contactMethods: [{{name: hook, type: webhook, address: "{hook}/{name}"}}]
+  notificationRules: {{high: [{{after: 0s, contact: hook}}], low: [{{after: 0s, contact: hook}}], repeatAfter: 0s}}
+---
+apiVersion: midwatch.dev/v1
+kind: EscalationPolicy
+metadata: {{name: {name}}}
+spec: {{team: ops, steps: [{{name: level 1, targets: [{{user: {name}}}], after: 0s}}]}}
+---
+apiVersion: midwatch.dev/v1
+kind: Service
+metadata: {{name: s{index}}}
+spec: {{displayName: Service {index}, team: ops, escalationPolicy: {name}}}
+---"""
+        )
+    return (
+        "\n".join(parts)
+        + f"""
+apiVersion: midwatch.dev/v1
+kind: Team
+metadata: {{name: ops}}
+spec: {{displayName: Ops, members: [{{user: p0, role: manager}}]}}
+---
+apiVersion: midwatch.dev/v1
+kind: Source
+metadata: {{name: bench}}
+spec: {{type: generic, key: "{KEY}", service: s0, serviceLabel: service}}
+"""
+    )
+
+
+class Listener:
+    """Counts pages and notes when each arrived, by the alert's title."""
+
+    def __init__(self) -> None:
+        self.at: dict[str, float] = {}
+        listener = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                arrived = time.perf_counter()
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                title = (body.get("alert") or {}).get("title")
+                if body["kind"] == "page" and title:
+                    listener.at.setdefault(title, arrived)
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, format: str, *arguments: object) -> None: ...
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+@contextmanager
+def installation(people: int, hook: str, **environment: str) -> Iterator[Midwatch]:
+    with tempfile.TemporaryDirectory(prefix="midwatch-bench-") as directory:
+        midwatch = Midwatch(
+            Path(directory), documents(hook, people), MIDWATCH_STORM_OTHER_PER_MINUTE="6000", **environment
+        )
+        with midwatch:
+            yield midwatch
+
+
+def latency() -> None:
+    listener = Listener()
+    with installation(PEOPLE, listener.url) as midwatch:
+        connection = http.client.HTTPConnection("127.0.0.1", midwatch.port, timeout=10)
+        sent: dict[str, float] = {}
+
+        def post(title: str, service: int) -> None:
+            body = json.dumps({"title": title, "priority": "P1", "labels": {"service": f"s{service}"}})
+            sent[title] = time.perf_counter()
+            connection.request("POST", f"/in/{KEY}", body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 202, answer.status
+
+        for index in range(20):  # warm
+            post(f"warm {index}", index % PEOPLE)
+            time.sleep(0.05)
+        wait_until(lambda: len(listener.at) >= 20, what="warming up")
+        idle = []
+        for index in range(60):  # one at a time, on an idle machine
+            title = f"idle {index}"
+            post(title, index % PEOPLE)
+            wait_until(lambda title=title: title in listener.at, what="a page")
+            idle.append((listener.at[title] - sent[title]) * 1000)
+        print(
+            f"event -> webhook page, one at a time: p50 {percentile(idle, 0.5):.1f} ms, p99 {percentile(idle, 0.99):.1f} ms ({len(idle)} alerts)"
+        )
+        started = time.perf_counter()
+        count = RATE * SECONDS
+        for index in range(count):
+            pause = started + index / RATE - time.perf_counter()
+            if pause > 0:
+                time.sleep(pause)
+            post(f"load {index}", index % PEOPLE)
+        wait_until(
+            lambda: sum(title.startswith("load") for title in listener.at) >= count, seconds=120, what="all pages"
+        )
+        loaded = [(listener.at[f"load {index}"] - sent[f"load {index}"]) * 1000 for index in range(count)]
+        print(
+            f"event -> webhook page, {RATE} alerts/s for {SECONDS} s: p50 {percentile(loaded, 0.5):.1f} ms, "
+            f"p99 {percentile(loaded, 0.99):.1f} ms, max {max(loaded):.1f} ms ({count} alerts, {count} pages)"
+        )
+
+
+def drain() -> None:
+    """10,000 distinct alerts wait in the log while the engine is paused; then it takes them."""
+    listener = Listener()
+    with installation(PEOPLE, listener.url) as midwatch:
+        pids = engine_pids(midwatch)
+        for pid in pids:
+            os.kill(pid, 19)  # SIGSTOP: the engine sleeps, the lane goes on
+        connection = http.client.HTTPConnection("127.0.0.1", midwatch.port, timeout=30)
+        for index in range(DRAIN):
+            body = json.dumps(
+                {"title": f"drain {index}", "priority": "P1", "labels": {"service": f"s{index % PEOPLE}"}}
+            )
+            connection.request("POST", f"/in/{KEY}", body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 202, answer.status
+        before = cpu_seconds(pids)
+        started = time.perf_counter()
+        for pid in pids:
+            os.kill(pid, 18)
+        wait_until(lambda: backlog(midwatch) == 0, seconds=300, what="the drain")
+        took = time.perf_counter() - started
+        spent = cpu_seconds(pids) - before
+        print(
+            f"engine drain of {DRAIN} distinct alerts, each starting its escalation and paging one person: "
+            f"{took:.1f} s, {DRAIN / took:.0f} alerts/s, {spent / DRAIN * 1e6:.0f} us CPU of the engine an alert"
+        )
+
+
+def engine_pids(midwatch: Midwatch) -> list[int]:
+    assert midwatch.process is not None
+    found = []
+    for line in subprocess.run(
+        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[1:]:
+        pid, parent, arguments = line.split(None, 2)
+        if int(parent) == midwatch.process.pid and "engine" in arguments:
+            found.append(int(pid))
+    assert found, "no engine process"
+    return found
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def backlog(midwatch: Midwatch) -> float:
+    connection = http.client.HTTPConnection("127.0.0.1", midwatch.port, timeout=30)
+    connection.request("GET", "/metrics")
+    for line in connection.getresponse().read().decode().splitlines():
+        if line.startswith("midwatch_intake_backlog"):
+            return float(line.rsplit(" ", 1)[1])
+    return -1.0
+
+
+FILL = """
+import django
+django.setup()
+from datetime import timedelta
+from django.db import transaction
+from midwatch.core import clock
+from midwatch.catalog.models import Service
+from midwatch.respond.alerts.models import Alert, NumberCounter, Source
+count = COUNT
+services = list(Service.objects.select_related("team"))
+source = Source.objects.get(name="bench")
+now = clock.now()
+for start in range(0, count, 2000):
+    rows = []
+    for index in range(start, start + 2000):
+        service = services[index % len(services)]
+        is_open = index % 50 == 0
+        rows.append(Alert(number=index + 1, source=source, dedup_key=f"filled {index}", service=service, team=service.team,
+            title=f"filled {index}", priority=f"P{index % 5 + 1}", urgency="low", status="firing" if is_open else "resolved",
+            created_at=now - timedelta(seconds=count - index), last_seen_at=now, resolved_at=None if is_open else now))
+    with transaction.atomic():
+        Alert.objects.bulk_create(rows)
+with transaction.atomic():
+    NumberCounter.objects.update_or_create(pk=1, defaults={"last": count})
+"""
+
+
+def listing() -> None:
+    listener = Listener()
+    with installation(PEOPLE, listener.url) as midwatch:
+        environment = {
+            **os.environ,
+            "MIDWATCH_DATA_DIR": str(midwatch.data),
+            "DJANGO_SETTINGS_MODULE": "midwatch.django_settings",
+        }
+        subprocess.run([sys.executable, "-c", FILL.replace("COUNT", str(LISTED))], env=environment, check=True)
+        connection = http.client.HTTPConnection("127.0.0.1", midwatch.port, timeout=30)
+        headers = {"Authorization": f"Bearer {midwatch.token}"}
+        for words in ("", "?status=firing", "?service=s7", "?team=ops&status=resolved", "?q=filled+99"):
+            took = []
+            for _ in range(20):
+                started = time.perf_counter()
+                connection.request("GET", f"/api/v1/alerts{words}", headers=headers)
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == 200, answer.status
+                took.append((time.perf_counter() - started) * 1000)
+            print(
+                f"GET /api/v1/alerts{words} over {LISTED} alerts: p50 {percentile(took, 0.5):.1f} ms, max {max(took):.1f} ms"
+            )
+        cookie = log_in(midwatch, environment)
+        for words in ("", "?status=firing"):
+            took = []
+            for _ in range(20):
+                started = time.perf_counter()
+                connection.request("GET", f"/alerts{words}", headers={"Cookie": cookie})
+                answer = connection.getresponse()
+                body = answer.read()
+                assert answer.status == 200, (answer.status, body[:200])
+                took.append((time.perf_counter() - started) * 1000)
+            print(
+                f"GET /alerts{words} (page) over {LISTED} alerts: p50 {percentile(took, 0.5):.1f} ms, max {max(took):.1f} ms"
+            )
+
+
+SESSION = """
+import django
+django.setup()
+from importlib import import_module
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.db import transaction
+from midwatch.core import clock
+from midwatch.people.models import User
+with transaction.atomic():
+    user = User.objects.create(name="bench-admin", display_name="Bench", role="administrator", created_at=clock.now(), password="!")
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+print(settings.SESSION_COOKIE_NAME + "=" + session.session_key)
+"""
+
+
+def log_in(midwatch: Midwatch, environment: dict[str, str]) -> str:
+    """A session made beside the server, so that no password hash is measured."""
+    key = environment | {"MIDWATCH_BASE_URL": midwatch.url}
+    return subprocess.run(
+        [sys.executable, "-c", SESSION], env=key, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def starting() -> None:
+    first, again = [], []
+    memory = ""
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(prefix="midwatch-bench-") as directory:
+            for kept in (first, again):
+                midwatch = Midwatch(Path(directory))
+                started = time.perf_counter()
+                with midwatch:
+                    kept.append(time.perf_counter() - started)
+                    time.sleep(2)
+                    memory = resident(midwatch)
+    print(
+        f"`serve` ready, first start (empty directory): median {statistics.median(first):.2f} s; again: median {statistics.median(again):.2f} s"
+    )
+    print(f"memory after start: {memory}")
+
+
+def resident(midwatch: Midwatch) -> str:
+    assert midwatch.process is not None
+    group = subprocess.run(
+        ["ps", "-eo", "pid,pgid,rss"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[1:]
+    mine = [line.split() for line in group if line.split()[1] == str(midwatch.process.pid)]
+    total = sum(int(rss) for _, _, rss in mine) / 1024
+    shares = 0.0
+    for pid, _, _ in mine:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        shares += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
+    each = ", ".join(f"{int(rss) / 1024:.0f}" for _, _, rss in mine)
+    return f"{total:.0f} MB resident in all ({each}), {shares:.0f} MB with shared pages counted once"
+
+
+PARTS = {"latency": latency, "drain": drain, "list": listing, "start": starting}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or list(PARTS):
+        PARTS[name]()
