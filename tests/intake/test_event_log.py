@@ -55,7 +55,7 @@ def tokens(*numbers: int) -> list[str]:
 
 
 @pytest.fixture
-def sqlite_log(tmp_path: Path, transactional_db: None) -> Iterator[Log]:
+def sqlite_log(tmp_path: Path, db: None) -> Iterator[Log]:
     if connection.vendor != "sqlite":
         pytest.skip("the embedded log goes with the embedded database")
     store = SqliteStore(tmp_path / "events.sqlite3", tmp_path / "midwatch.sqlite3")
@@ -155,8 +155,9 @@ def test_an_engine_that_dies_in_its_transaction_loses_nothing(log: Log) -> None:
     assert log.take() == tokens(1, 2)
 
 
-def test_next_batch_needs_a_transaction(log: Log) -> None:
-    with pytest.raises(AssertionError, match="atomic"), log.reader.next_batch(1):
+@pytest.mark.parametrize("reader", [SqliteLog(Path("events.sqlite3")), PostgresLog()])
+def test_next_batch_needs_a_transaction(reader: EventLog) -> None:
+    with pytest.raises(AssertionError, match="atomic"), reader.next_batch(1):
         pass
 
 
@@ -183,7 +184,7 @@ def log_path(tmp_path: Path) -> Path:
     return tmp_path / "events.sqlite3"
 
 
-def test_no_log_yet(tmp_path: Path, transactional_db: None) -> None:
+def test_no_log_yet(tmp_path: Path, db: None) -> None:
     reader = SqliteLog(tmp_path / "missing.sqlite3")
     assert not reader.is_waiting()
     assert reader.backlog() == 0
