@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from midwatch.cli.parser import parser
+from midwatch.settings import settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,10 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.data is not None:
         os.environ["MIDWATCH_DATA_DIR"] = str(args.data)
+        settings.cache_clear()
     sys.excepthook = _in_one_line
     if args.verb.is_short:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `midwatch alerts | head` ends quietly
-    if args.verb.needs_database:
+    if args.verb.needs != "nothing":
         ground = importlib.import_module("midwatch.cli.ground")
         return int(ground.run(args))
     module, _, function = args.verb.call.partition(":")

@@ -21,7 +21,9 @@ LOGGED = "error"  # while a verb runs, on standard error, beside its own words
 def run(args: Namespace) -> int:
     """Call the verb, and say in one line what went wrong."""
     try:
-        prepare()
+        if args.verb.needs == "database":
+            there_must_be_a_database()
+        set_up_django()
         module, _, function = args.verb.call.partition(":")
         return int(getattr(importlib.import_module(module), function)(args))
     except (VerbError, ValueError, ImproperlyConfigured) as error:  # the domain refuses by a ValueError with a sentence
@@ -31,15 +33,14 @@ def run(args: Namespace) -> int:
     return 1
 
 
-def prepare() -> None:
-    """Set up Django. Makes no data directory and no secret key where there is no Midwatch. Raises `VerbError`."""
+def there_must_be_a_database() -> None:
+    """Setting up Django would make a data directory and a secret key where there is no Midwatch. Raises `VerbError`."""
     found = settings()
     if found.is_sqlite and not found.main_database.is_file():
         raise VerbError(
             f"there is no Midwatch in {found.data_dir}: start it with `midwatch serve`, "
             "or name its directory with --data or MIDWATCH_DATA_DIR"
         )
-    set_up_django()
 
 
 def set_up_django() -> None:

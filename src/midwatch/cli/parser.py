@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from midwatch import __version__
 from midwatch.cli import arguments
@@ -17,7 +18,8 @@ Parser = argparse.ArgumentParser
 class Verb:
     """`call`: "module:function", taking the parsed arguments, returning the exit code.
 
-    `needs_database`: Django is set up and there must be a database. `prints`: takes `--json`. `acts`: `--as`.
+    `needs`: nothing; django, which is set up first; or a database that is there already. `prints`: takes `--json`.
+    `acts`: takes `--as`.
     `is_short`: ends by itself soon.
     """
 
@@ -26,7 +28,7 @@ class Verb:
     about: str
     arguments: Callable[[Parser], None]
     example: str = ""
-    needs_database: bool = True
+    needs: Literal["nothing", "django", "database"] = "database"
     prints: bool = True
     acts: bool = False
     is_short: bool = True
@@ -45,7 +47,7 @@ VERBS: tuple[Verb, ...] = (
         "run everything: web and engine, on the embedded database",
         arguments.serve,
         "midwatch serve --port 8123 --data /var/lib/midwatch",
-        needs_database=False,
+        needs="nothing",
         prints=False,
         is_short=False,
     ),
@@ -54,7 +56,7 @@ VERBS: tuple[Verb, ...] = (
         "midwatch.supervisor:web",
         "run the web part alone (several machines on PostgreSQL)",
         arguments.serve,
-        needs_database=False,
+        needs="nothing",
         prints=False,
         is_short=False,
     ),
@@ -63,7 +65,7 @@ VERBS: tuple[Verb, ...] = (
         "midwatch.supervisor:engine",
         "run the engine part alone (several machines on PostgreSQL)",
         arguments.engine,
-        needs_database=False,
+        needs="nothing",
         prints=False,
         is_short=False,
     ),
@@ -72,7 +74,7 @@ VERBS: tuple[Verb, ...] = (
         "midwatch.demo:run",
         "run on throw-away data: a lived-in week, log-in printed",
         arguments.address,
-        needs_database=False,
+        needs="nothing",
         prints=False,
         is_short=False,
     ),
@@ -110,7 +112,7 @@ VERBS: tuple[Verb, ...] = (
         "write a consistent archive while everything runs",
         arguments.backup,
         "midwatch backup /backups/midwatch.tar.gz",
-        needs_database=False,
+        needs="nothing",
     ),
     Verb(
         "restore",
@@ -118,14 +120,14 @@ VERBS: tuple[Verb, ...] = (
         "put an archive into an empty data directory",
         arguments.restore,
         "midwatch restore /backups/midwatch.tar.gz",
-        needs_database=False,
+        needs="nothing",
     ),
     Verb(
         "upgrade",
-        "midwatch.cli.operations:upgrade",
+        "midwatch.cli.upgrade:upgrade",
         "bring the database to this version (SQLite: after a backup)",
         arguments.none,
-        needs_database=False,
+        needs="django",
     ),
     Verb(
         "setup-code",
@@ -273,7 +275,7 @@ VERBS: tuple[Verb, ...] = (
         "midwatch.cli.operations:version",
         "print the versions of Midwatch and of what it stands on",
         arguments.none,
-        needs_database=False,
+        needs="nothing",
     ),
 )
 ALIASES = {"override": ["cover"], "ack": ["acknowledge"]}
