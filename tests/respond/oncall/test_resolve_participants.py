@@ -92,6 +92,18 @@ def test_the_same_list_changes_nothing_ever(layer: Layer, at: datetime, days: in
     assert on_call(changed, later) == on_call(layer, later)
 
 
+@settings(max_examples=300, deadline=None)
+@given(layers, moments, st.integers(0, 6), st.integers(0, 500))
+def test_a_list_that_is_kept_turned_round_comes_back(layer: Layer, at: datetime, by: int, days: int) -> None:
+    """Who stores the list begun with another turn instead of `turn_offset` may apply the same document again."""
+    turns = layer.participants
+    by %= len(turns)
+    stored = replace(layer, participants=(*turns[by:], *turns[:by]), turn_offset=layer.turn_offset - by)
+    changed = with_participants(stored, turns, at, ZONE)
+    later = at + timedelta(days=days)
+    assert on_call(changed, later) == on_call(stored, later) == on_call(layer, later)
+
+
 def rota(*names: str) -> Layer:
     return Layer("weekly", START, None, 1, "weeks", tuple((name,) for name in names))
 
@@ -116,7 +128,7 @@ def test_stories() -> None:
     assert order(with_participants(three, (), NOW, ZONE)) == ["", "", "", ""]
 
 
-def test_the_second_of_two_equal_turns_stays_the_second() -> None:
+def test_of_two_equal_turns_the_one_that_is_followed_as_before() -> None:
     layer = rota("ana", "bo", "ana", "cy")
     assert order(layer, 2) == ["cy", "ana"]
     layer = replace(layer, turn_offset=3)

@@ -120,8 +120,8 @@ def with_participants(layer: Layer, participants: tuple[tuple[str, ...], ...], a
     """The layer with other participants, so that whoever's turn it is at `at` keeps it until their hand-off.
 
     Hand-offs stay when they are; `turn_offset` is what changes. Whose turn it is, is found again as the turn with most
-    of the same people (the second of two equal turns stays the second). When all of them are gone, the turn goes at
-    once to the next in the old list who is still there. Before the layer's start the new list begins with its first.
+    of the same people, and of equal ones the one that is followed as it was. When all of them are gone, the turn goes
+    at once to the next in the old list who is still there. Before the layer's start the new list begins with its first.
 
     It is about now and what comes: what the layer says of the time before `at` is computed with the new list too.
     """
@@ -135,8 +135,8 @@ def with_participants(layer: Layer, participants: tuple[tuple[str, ...], ...], a
         wanted = old[(place + step) % count]
         found = _found_again(participants, wanted)
         if found:
-            earlier_alike = sum(1 for other in old[: (place + step) % count] if set(other) == set(wanted))
-            index = found[min(earlier_alike, len(found) - 1)]
+            following = _following(old, (place + step) % count, participants)
+            index = max(found, key=lambda new: _agreement(following, _following(participants, new, old)))
             return replace(changed, turn_offset=(index - turn.number) % len(participants))
     return replace(changed, turn_offset=-turn.number % len(participants))
 
@@ -206,3 +206,15 @@ def _found_again(participants: tuple[tuple[str, ...], ...], wanted: tuple[str, .
         return same
     shared = [len(set(turn) & set(wanted)) for turn in participants]
     return [index for index, number in enumerate(shared) if number and number == max(shared)]
+
+
+def _following(turns: tuple[tuple[str, ...], ...], place: int, known: tuple[tuple[str, ...], ...]) -> list[set[str]]:
+    """The turns after a place, once round, without those that the other list does not have."""
+    others = [set(turn) for turn in known]
+    return [people for people in map(set, (*turns[place + 1 :], *turns[:place])) if people in others]
+
+
+def _agreement(one: list[set[str]], other: list[set[str]]) -> int:
+    """How many turns go by until two lists differ."""
+    pairs = zip(one, other, strict=False)
+    return next((count for count, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
