@@ -33,7 +33,8 @@ class Facts:
     `next_step`: index of the step to go out next. `pulled`: by how much skipped steps brought the later ones forward.
     `sent_at`/`handed_over_at`: of the last step of this round. `has_failed`: that step can reach nobody.
     `has_reached`: somebody was reached in this round. `ack_timeout` None: never. `last_resort_at`: the last such call.
-    `is_last_resort_used_up`: low urgency calls the last resort once.
+    `is_last_resort_used_up`: low urgency calls the last resort once. `next_by`: the next step goes out by then at the
+    latest, because somebody added by hand has had their time.
     """
 
     status: str
@@ -58,6 +59,7 @@ class Facts:
     last_resort: int = 0
     last_resort_at: datetime | None = None
     is_last_resort_used_up: bool = False
+    next_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +129,24 @@ def decide(facts: Facts) -> Decision:
 
 def step_due_at(facts: Facts) -> datetime:
     """When the next step is due, by what is known now."""
+    due_at = _due_by_the_clock(facts)
+    return due_at if facts.next_by is None else min(due_at, facts.next_by)
+
+
+def _due_by_the_clock(facts: Facts) -> datetime:
     step = facts.steps[facts.next_step]
     planned = facts.round_started_at + step.after - facts.pulled
     if facts.next_step == 0 or facts.sent_at is None:
         return planned
     if facts.has_failed:
         return min(facts.now, max(planned, facts.sent_at))  # nobody was reached: pass on at once
+    share = step.after - facts.steps[facts.next_step - 1].after
+    if share <= timedelta(0):
+        return planned  # steps of the same moment do not wait for each other
     handed_over_at = _handed_over_at(facts)
     if handed_over_at is None:
         return max(planned, facts.now + HAND_OVER_POLL)
-    share = step.after - facts.steps[facts.next_step - 1].after
-    return max(planned, handed_over_at + share) if share > timedelta(0) else planned
+    return max(planned, handed_over_at + share)
 
 
 def _handed_over_at(facts: Facts) -> datetime | None:
@@ -158,11 +167,11 @@ def pulled_by(facts: Facts, index: int) -> timedelta:
 
 def _acknowledged(facts: Facts) -> Decision:
     if facts.snoozed_until is not None:
-        return Wait(facts.snoozed_until, "snoozed")
+        return Wait(max(facts.snoozed_until, facts.now + HAND_OVER_POLL), "snoozed")  # who ends it begins a round
     ends: list[datetime] = []
     unresolved = _next_unresolved(facts)
     if unresolved is not None:
-        due_at = facts.round_started_at + facts.steps[unresolved].after - facts.pulled
+        due_at = _unresolved_due_at(facts, unresolved)
         if due_at <= facts.now:
             return SendStep(unresolved, due_at)
         ends.append(due_at)
@@ -177,6 +186,18 @@ def _acknowledged(facts: Facts) -> Decision:
             ends.append(ask_at)
         ends.append(ends_at)
     return Wait(min(ends, default=None), "acknowledged")
+
+
+def _unresolved_due_at(facts: Facts, index: int) -> datetime:
+    """Somebody has it, so steps between are left out; what remains keeps its distance to the last one that went out."""
+    planned = facts.round_started_at + facts.steps[index].after - facts.pulled
+    if facts.next_step == 0 or facts.sent_at is None:
+        return planned
+    last = facts.steps[facts.next_step - 1]
+    if facts.has_failed and last.is_unresolved:
+        return min(facts.now, max(planned, facts.sent_at))
+    share = facts.steps[index].after - last.after
+    return max(planned, (facts.handed_over_at or facts.sent_at) + share) if share > timedelta(0) else planned
 
 
 def _next_unresolved(facts: Facts) -> int | None:

@@ -120,6 +120,7 @@ class Escalation(models.Model):
     next_step = models.PositiveSmallIntegerField(default=0)
     pulled_seconds = models.PositiveIntegerField(default=0)  # by how much skipped steps brought the later ones forward
     sent_at = models.DateTimeField(null=True)  # when the last step went out in this round
+    next_by = models.DateTimeField(null=True)  # the next step goes out by then: somebody added by hand had their time
     has_reached = models.BooleanField(default=False)  # somebody, in this round
     last_resort = models.PositiveIntegerField(default=0)  # how many last-resort calls went out in this round
     last_resort_at = models.DateTimeField(null=True)

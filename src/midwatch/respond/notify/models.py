@@ -106,6 +106,7 @@ class Delivery(models.Model):
     )  # handed over, delivered, opened, answered, failed, unknown
     receipt_detail = models.CharField(max_length=500, default="", db_default="")
     provider_id = models.CharField(max_length=200, default="", db_default="")
+    poll_at = models.DateTimeField(null=True)  # when to ask the provider what became of it; None: it calls us, or we know
     token_digest = models.CharField(max_length=64, null=True, unique=True)  # of the landing page's token
 
     class Meta:
@@ -122,7 +123,10 @@ class Delivery(models.Model):
             models.Index(fields=["page"], name="delivery_page", condition=~Q(page=None)),
             models.Index(fields=["alert", "id"], name="delivery_alert"),
             models.Index(fields=["provider_id"], name="delivery_provider", condition=~Q(provider_id="")),
+            models.Index(fields=["channel", "poll_at"], name="delivery_poll", condition=~Q(poll_at=None)),
         ]
+
+    was_cut_off = False  # of a claimed one: the last try ended without a receipt, so this may be the second time
 
 
 class CoveredAlert(models.Model):
