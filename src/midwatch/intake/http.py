@@ -112,16 +112,21 @@ def inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
         return body
     if encoding not in {b"gzip", b"x-gzip", b"deflate"}:
         raise EncodingError("this Content-Encoding is not understood: send the body plain or with gzip", 415)
-    machine = zlib.decompressobj(wbits=47)  # finds out by itself whether it is gzip or zlib
-    try:
-        plain = machine.decompress(body, limit + 1)
-    except zlib.error:
-        raise EncodingError(f"the body is not what Content-Encoding says ({encoding.decode()})", 400) from None
-    if len(plain) > limit:
-        raise TooLargeError(len(plain), is_at_end=True, start=plain)
-    if not machine.eof:
-        raise EncodingError("the compressed body is cut off", 400)
-    return plain
+    parts: list[bytes] = []
+    size = 0
+    while body:
+        machine = zlib.decompressobj(wbits=47)  # finds out by itself whether it is gzip or zlib
+        try:
+            parts.append(machine.decompress(body, limit + 1 - size))
+        except zlib.error:
+            raise EncodingError(f"the body is not what Content-Encoding says ({encoding.decode()})", 400) from None
+        size += len(parts[-1])
+        if size > limit:
+            raise TooLargeError(size, is_at_end=True, start=parts[0])
+        if not machine.eof:
+            raise EncodingError("the compressed body is cut off", 400)
+        body = machine.unused_data  # gzip may have several members, one after the other
+    return b"".join(parts)
 
 
 async def answer(
