@@ -13,6 +13,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -94,7 +95,7 @@ api = Api(
     description=ABOUT,
     urls_namespace="api:v1",
     docs_url=None,
-    openapi_url="/openapi.json",
+    openapi_url=None,  # see describe()
     auth=Caller(),
     parser=StrictParser(),
 )
@@ -170,6 +171,18 @@ def on_fault(request: HttpRequest, error: Exception) -> HttpResponse:
     match = request.resolver_match
     log.error("fault %s in %s /%s", mark, request.method, match.route if match else "?", exc_info=error)
     return problems.answer(request, ProblemError("internal", f"it is in the log of the server under {mark}"))
+
+
+@functools.cache
+def _description() -> bytes:
+    """Made once a process: it takes 100 ms, and nobody has to log in to ask for it."""
+    return json.dumps(api.get_openapi_schema(), ensure_ascii=False).encode()
+
+
+@require_safe
+def describe(request: HttpRequest) -> HttpResponse:
+    """`/api/v1/openapi.json`."""
+    return HttpResponse(_description(), content_type="application/json")
 
 
 def wrapped(patterns: list[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:

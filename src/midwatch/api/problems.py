@@ -26,7 +26,6 @@ CODES: Mapping[str, Code] = {
     "csrf": Code(403, "The page is too old, or the request came from elsewhere"),
     "not_found": Code(404, "There is no such thing"),
     "method_not_allowed": Code(405, "This address does not take this method"),
-    "conflict": Code(409, "It does not go with what is there"),
     "refused": Code(409, "A rule says no"),
     "too_large": Code(413, "The request is too large"),
     "invalid": Code(422, "A field is wrong"),

@@ -6,7 +6,7 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from midwatch.api import docs, endpoints
-from midwatch.api.application import api, nothing_here, wrapped
+from midwatch.api.application import api, describe, nothing_here, wrapped
 
 app_name = "api"
 
@@ -14,6 +14,7 @@ endpoints.register(api)
 _patterns, _, _ = api.urls
 
 urlpatterns = [
+    path("v1/openapi.json", describe, name="openapi"),
     path("v1/", include((wrapped(_patterns), "v1"))),
     re_path(r"^v1(?:/.*)?$", csrf_exempt(nothing_here)),
     path("docs", docs.page, name="docs"),
