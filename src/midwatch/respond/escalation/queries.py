@@ -82,6 +82,11 @@ def unique(users: Iterable[User]) -> list[User]:
     return list({user.pk: user for user in users}.values())
 
 
+def is_anybody_reachable(people: Sequence[User], urgency: str) -> bool:
+    plans = call_plans((user.pk, urgency) for user in people)
+    return any(plan.is_enough(urgency) for plan in plans.values())
+
+
 def people_of(target: StepTarget, at: datetime) -> list[User]:
     return OnCallNow(at).of(target)
 
@@ -101,6 +106,16 @@ def policy_for(service: Service | None, team: Team | None) -> EscalationPolicy |
 def steps_of(policy: EscalationPolicy) -> list[PolicyStep]:
     found = PolicyStep.objects.filter(policy=policy)
     return list(found.prefetch_related("targets__schedule", "targets__team", "targets__user").order_by("position"))
+
+
+def steps_by_policy(policies: Iterable[int]) -> dict[int, list[PolicyStep]]:
+    """Steps with their targets, for many policies in a handful of queries."""
+    wanted = list(policies)
+    found: dict[int, list[PolicyStep]] = {pk: [] for pk in wanted}
+    steps = PolicyStep.objects.filter(policy_id__in=wanted)
+    for step in steps.prefetch_related("targets__schedule", "targets__team", "targets__user").order_by("position"):
+        found[step.policy_id].append(step)
+    return found
 
 
 def pure_steps(steps: Sequence[PolicyStep]) -> list[decide.Step]:

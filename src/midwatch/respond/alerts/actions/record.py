@@ -13,12 +13,13 @@ from midwatch.catalog.models import Service
 from midwatch.core import clock, outbox
 from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.integration import DESCRIPTION_MAX, KEY_MAX, TITLE_MAX, Event
+from midwatch.core.rows import update_columns
 from midwatch.core.text import clean
-from midwatch.core.zones import zone
 from midwatch.people.models import Team
 from midwatch.respond.alerts import grouping
 from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import Alert, AlertStatus, NumberCounter, Source, TimelineEntry
+from midwatch.respond.alerts.queries import urgency_now
 
 Key = tuple[int, str]
 
@@ -157,7 +158,7 @@ def _new_alert(batch: _Batch, arrival: Arrival, key: str) -> Alert:
         title=clean(event.title, TITLE_MAX, is_one_line=True) or "(no title)",
         description=clean(event.description, DESCRIPTION_MAX),
         priority=priority,
-        urgency=_urgency(priority, service, batch.now),
+        urgency=urgency_now(priority, service, batch.now),
         labels=dict(event.labels),
         links=[{"href": link.href, "text": link.text} for link in event.links],
         group_key="" if arrival.is_about_source else clean(grouping.group_of(event, source.group_by), KEY_MAX),
@@ -168,19 +169,6 @@ def _new_alert(batch: _Batch, arrival: Arrival, key: str) -> Alert:
     )
     batch.notes.append((alert, "opened", f"Opened by {source.name}", _actor(arrival)))
     return alert
-
-
-def _urgency(priority: str, service: Service | None, now: datetime) -> str:
-    if service is None:
-        return "high" if priority in grouping.HIGH else "low"
-    hours = service.support_hours
-    return grouping.urgency_of(
-        priority,
-        service_urgency=service.urgency,
-        support_hours=hours,
-        now=now,
-        zone=zone(hours.get("timeZone", "UTC")) if hours else None,
-    )
 
 
 def _expires_at(source: Source, service: Service | None, opened_at: datetime, seen_at: datetime) -> datetime | None:
@@ -215,9 +203,9 @@ def _count(batch: _Batch, alert: Alert, arrival: Arrival) -> None:
             (alert, "priority", f"Raised from {alert.priority} to {priority} by its source", _actor(arrival))
         )
         alert.priority = priority
-        urgency = _urgency(priority, alert.service, batch.now)
-        if urgency == "high" and alert.urgency == "low":
-            alert.urgency = urgency
+        if urgency_now(priority, alert.service, batch.now) == "high":
+            alert.urgency = "high"
+        if alert.pk:  # one that this batch opens has no page yet
             batch.events.append(("alert.raised", alert))
         _touch(batch, alert)
 
@@ -258,6 +246,7 @@ def _resolve(batch: _Batch, alert: Alert, arrival: Arrival) -> None:
     alert.resolved_at = batch.now
     alert.resolved_by_id = None
     alert.is_resolved_by_source = True
+    alert.is_still_firing = False
     alert.snoozed_until = None
     alert.expires_at = None
     alert.last_seen_at = batch.now
@@ -287,7 +276,7 @@ def _write(batch: _Batch) -> None:
     _give_numbers([alert for alert in batch.created if not alert.is_test])
     Alert.objects.bulk_create(batch.created)
     if batch.changed:
-        Alert.objects.bulk_update(batch.changed.values(), CHANGEABLE, batch_size=100)
+        update_columns(batch.changed.values(), CHANGEABLE)
     by_increment: dict[int, list[int]] = defaultdict(list)
     for pk, times in batch.bumps.items():
         by_increment[times].append(pk)
@@ -348,7 +337,7 @@ def open_alert(
         title=clean(title, TITLE_MAX, is_one_line=True) or "(no title)",
         description=clean(description, DESCRIPTION_MAX),
         priority=priority,
-        urgency=urgency or _urgency(priority, service, now),
+        urgency=urgency or urgency_now(priority, service, now),
         created_at=now,
         last_seen_at=now,
     )

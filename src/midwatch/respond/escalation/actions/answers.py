@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from midwatch.core import clock
 from midwatch.core.actor import ENGINE
+from midwatch.core.rows import update_columns
 from midwatch.people.models import User
 from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
@@ -102,7 +103,7 @@ def on_resolved(alert_id: int) -> None:
     for escalation in escalations:
         _promote(escalation)
         end(escalation)
-    Escalation.objects.bulk_update(escalations, ["state", "due_at", "why"])
+    update_columns(escalations, ["state", "due_at", "why"])
 
 
 def on_reopened(alert_id: int) -> None:

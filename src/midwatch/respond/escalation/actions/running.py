@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from midwatch.core import clock, leases
 from midwatch.core.actor import ENGINE
+from midwatch.core.durations import written
+from midwatch.core.guard import guarded
+from midwatch.core.rows import update_columns
 from midwatch.people.models import User
 from midwatch.respond.alerts.actions import unacknowledge_alert
 from midwatch.respond.alerts.actions.timeline import entry, note_many
@@ -19,11 +22,18 @@ from midwatch.respond.alerts.models import Alert, AlertStatus, TimelineEntry
 from midwatch.respond.alerts.queries import maintenance_of
 from midwatch.respond.escalation import decide
 from midwatch.respond.escalation.models import Escalation, EscalationPolicy, EscalationState, PolicyStep
-from midwatch.respond.escalation.queries import OnCallNow, ack_timeout, pure_steps, steps_of
-from midwatch.respond.notify.actions import NewPage, Told, start_pages, tell_many
+from midwatch.respond.escalation.queries import (
+    OnCallNow,
+    ack_timeout,
+    is_anybody_reachable,
+    pure_steps,
+    steps_by_policy,
+)
+from midwatch.respond.notify.actions import NewPage, Told, start_pages, stop_pages, tell_many
 from midwatch.respond.notify.models import DeliveryKind, Page, PageState
 
 ESCALATION_LEASE = timedelta(seconds=5)
+FAILED_PAUSE = timedelta(minutes=1)
 PASSES_MAX = 100  # a policy has far fewer steps; a loop that does not end is a bug to hear of
 RUN_FIELDS = [
     "state",
@@ -38,8 +48,10 @@ RUN_FIELDS = [
     "last_resort",
     "last_resort_at",
     "asked_at",
+    "next_by",
     "due_at",
 ]
+SUFFIXES = RAISED, TEAM = "/raised", "/team"  # pages of a step that began anew with the high rules; of those after it
 
 
 @dataclass(slots=True)
@@ -74,20 +86,21 @@ def run(escalations: Sequence[Escalation]) -> None:
     else:
         raise RuntimeError(f"escalations {[e.pk for e in hot]} do not come to rest")
     note_many(batch.notes)
-    Escalation.objects.bulk_update(escalations, RUN_FIELDS, batch_size=100)
+    update_columns(escalations, RUN_FIELDS)
 
 
 def _load(escalations: Sequence[Escalation], now: datetime) -> Run:
     policies: dict[int, EscalationPolicy] = {e.policy.pk: e.policy for e in escalations if e.policy is not None}
-    held = maintenance_of({e.alert.service_id for e in escalations if e.alert.service_id}, now)
+    held = maintenance_of({e.alert.service_id for e in escalations if e.alert.service_id and e.alert.source_id}, now)
     origins = [origin_of(e, e.next_step - 1) for e in escalations if e.sent_at is not None]
     pages: dict[str, list[Page]] = defaultdict(list)
-    for page in Page.objects.filter(origin__in=origins) if origins else ():
-        pages[page.origin].append(page)
+    wanted = {origin + suffix: origin for origin in origins for suffix in ("", *SUFFIXES)}
+    for page in Page.objects.filter(origin__in=wanted) if origins else ():
+        pages[wanted[page.origin]].append(page)
     return Run(
         now=now,
         on_call=OnCallNow(now),
-        steps={pk: steps_of(policy) for pk, policy in policies.items()},
+        steps=steps_by_policy(policies),
         pages=pages,
         held={service_id: window.ends_at for service_id, window in held.items()},
     )
@@ -101,7 +114,8 @@ def _steps(escalation: Escalation, batch: Run) -> list[decide.Step]:
 
 def _facts(escalation: Escalation, batch: Run) -> decide.Facts:
     alert, policy = escalation.alert, escalation.policy
-    if escalation.state == EscalationState.HELD and alert.service_id not in batch.held:
+    held_until = _held_until(alert, batch)
+    if escalation.state == EscalationState.HELD and held_until is None:
         begin_round(escalation, batch.now)  # the maintenance is over and it still fires
     pages = batch.pages.get(origin_of(escalation, escalation.next_step - 1), [])
     live = [page for page in pages if page.state != PageState.DECLINED]
@@ -125,7 +139,7 @@ def _facts(escalation: Escalation, batch: Run) -> decide.Facts:
         has_failed=has_failed and escalation.sent_at is not None,
         has_reached=escalation.has_reached,
         repeat_after=timedelta(seconds=policy.repeat_after_seconds if policy else 600),
-        held_until=batch.held.get(alert.service_id) if alert.service_id else None,
+        held_until=held_until,
         snoozed_until=alert.snoozed_until,
         acknowledged_at=alert.acknowledged_at,
         is_machine=alert.is_acknowledged_by_machine,
@@ -134,7 +148,15 @@ def _facts(escalation: Escalation, batch: Run) -> decide.Facts:
         last_resort=escalation.last_resort,
         last_resort_at=escalation.last_resort_at,
         is_last_resort_used_up=alert.urgency == "low" and escalation.last_resort >= 3,
+        next_by=escalation.next_by,
     )
+
+
+def _held_until(alert: Alert, batch: Run) -> datetime | None:
+    """The end of the service's maintenance. What a person pages by hand is not held."""
+    if not alert.service_id or not alert.source_id:
+        return None
+    return batch.held.get(alert.service_id)
 
 
 def _apply(decisions: Iterable[tuple[Escalation, decide.Decision]], batch: Run) -> list[Escalation]:
@@ -206,6 +228,7 @@ def _step_pages(escalation: Escalation, index: int, due_at: datetime, batch: Run
     escalation.pulled_seconds = max(0, int(decide.pulled_by(facts, index).total_seconds()))
     escalation.next_step = index + 1
     escalation.sent_at = batch.now
+    escalation.next_by = None
     batch.failed_now.discard(escalation.pk)
     if not people:
         batch.notes.append(
@@ -254,14 +277,12 @@ def joined_alert_ids(escalation: Escalation) -> list[int]:
 
 
 def _last_resort(escalation: Escalation, level: int, batch: Run) -> list[NewPage]:
-    """The next level that has anybody; a level without people is passed at once."""
-    for attempt in range(3):
-        name, people = batch.on_call.last_resort(escalation.alert.team, level + attempt)
-        if people:
-            level += attempt
-            break
-    else:
-        name, people = "administrators", []
+    """The next level that has anybody who can be reached; the others are passed at once."""
+    urgency = escalation.alert.urgency
+    offered = [(at, *batch.on_call.last_resort(escalation.alert.team, at)) for at in range(level, level + 3)]
+    populated = [(at, name, people) for at, name, people in offered if people]
+    reachable = [found for found in populated if is_anybody_reachable(found[2], urgency)]
+    level, name, people = next(iter(reachable or populated), (level, "administrators", []))
     escalation.last_resort = level + 1
     escalation.last_resort_at = batch.now
     text = (
@@ -288,19 +309,21 @@ def _ask(escalation: Escalation, batch: Run) -> None:
     owner = alert.acknowledged_by
     if owner is None:
         return
-    sentence = f"still on {alert}? Acknowledge again for 30 min more, or it pages anew"
+    timeout = ack_timeout(escalation.policy, alert.urgency, is_machine=False) or decide.ACK_TIMEOUT_HIGH
+    sentence = f"still on {alert}? Acknowledge again for {written(timeout)} more, or it pages anew"
     key = f"ask/{escalation.pk}/{escalation.round}/{batch.now.timestamp():.0f}"
-    tell_many([Told(owner, key, DeliveryKind.UPDATE, sentence, alert=alert)])
+    tell_many([Told(owner, key, DeliveryKind.UPDATE, sentence, alert=alert, context={"asks": True})])
     batch.notes.append(entry(alert.pk, "asked", f"{owner} was asked: still on it?", ENGINE, at=batch.now))
 
 
 def _time_out(escalation: Escalation, batch: Run) -> None:
     alert = escalation.alert
-    unacknowledge_alert(alert, ENGINE, why="The acknowledgement timed out")
+    unacknowledge_alert(alert, ENGINE, why="The acknowledgement timed out", is_new_round_theirs=True)
     alert.status = AlertStatus.FIRING
     alert.acknowledged_by = None
     alert.acknowledged_at = None
     alert.is_acknowledged_by_machine = False
+    stop_pages([alert.pk], state=PageState.STOPPED)  # those that said who had it
     begin_round(escalation, batch.now)
 
 
@@ -314,6 +337,7 @@ def begin_round(escalation: Escalation, now: datetime, *, is_repeat: bool = Fals
     escalation.next_step = 0
     escalation.pulled_seconds = 0
     escalation.sent_at = None
+    escalation.next_by = None
     escalation.has_reached = False
     escalation.last_resort = 0
     escalation.last_resort_at = None
@@ -330,14 +354,43 @@ def end(escalation: Escalation, why: str = "resolved") -> None:
 
 
 def run_due(*, limit: int = 50) -> int:
-    """The engine: claim what is due, one short transaction. Returns how many were due."""
+    """The engine: what is due, in one short transaction; one by one when that fails, so that a bad one stops no other.
+
+    Returns how many were due.
+    """
+    failures: list[Exception] = []
+    done = guarded("escalations of a batch", lambda: _run_claimed(limit), otherwise=-1, on_failure=failures.append)
+    if done >= 0:
+        return done
+    if isinstance(failures[0], OperationalError):
+        return 0  # the database, not the rows: the next tick tries again
+    due = Escalation.objects.filter(due_at__lte=clock.now()).order_by("due_at").values_list("pk", flat=True)[:limit]
+    return sum(_run_alone(pk) for pk in list(due))
+
+
+def _run_claimed(limit: int, **narrow: int) -> int:
     now = clock.now()
     with transaction.atomic():
-        due = Escalation.objects.filter(due_at__lte=now).select_related(*RELATED).order_by("due_at")
+        due = Escalation.objects.filter(due_at__lte=now, **narrow).select_related(*RELATED).order_by("due_at")
         mine = leases.claim(due, now=now, lease=ESCALATION_LEASE, limit=limit)
         run(mine)
         Escalation.objects.filter(pk__in=[e.pk for e in mine]).update(claimed_until=None)
     return len(mine)
+
+
+def _run_alone(pk: int) -> int:
+    """One that fails alone is put off, visibly, and tried again."""
+    failures: list[Exception] = []
+    done = guarded("escalation", lambda: _run_claimed(1, pk=pk), otherwise=-1, on_failure=failures.append)
+    if done >= 0:
+        return done
+    with transaction.atomic():
+        Escalation.objects.filter(pk=pk).update(
+            due_at=clock.now() + FAILED_PAUSE,
+            claimed_until=None,
+            why=f"the next step failed ({type(failures[0]).__name__}) and is tried again every minute",
+        )
+    return 1
 
 
 RELATED = (

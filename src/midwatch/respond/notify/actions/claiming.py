@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from midwatch.core import clock, leases
+from midwatch.core.rows import update_columns
 from midwatch.respond.alerts.models import AlertStatus
 from midwatch.respond.notify import plan
 from midwatch.respond.notify.models import CoveredAlert, Delivery, DeliveryKind, DeliveryState, PageState
@@ -161,7 +162,7 @@ def _mark(leaving: Sequence[Delivery], by: str, now: datetime) -> None:
         delivery.state = DeliveryState.SENDING
         delivery.claimed_by = by
         delivery.claimed_until = now + DELIVERY_LEASE
-    Delivery.objects.bulk_update(leaving, ["attempts", "state", "claimed_by", "claimed_until"], batch_size=100)
+    update_columns(leaving, ["attempts", "state", "claimed_by", "claimed_until"])
 
 
 def _cover(leaving: Sequence[Delivery]) -> None:

@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from midwatch.core import clock, leases, outbox, wake
 from midwatch.core.actor import ENGINE, Actor
+from midwatch.core.rows import update_columns
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod, User
 from midwatch.respond.alerts.actions.timeline import entry, note_many
@@ -153,7 +154,7 @@ def _advance(
             step.due_at,
         )
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)  # the same decision twice writes once
-    Page.objects.bulk_update(pages, ["next_rule", "cycle", "cycle_started_at", "due_at"], batch_size=200)
+    update_columns(pages, ["next_rule", "cycle", "cycle_started_at", "due_at"])
     if deliveries:
         transaction.on_commit(wake.wake)
 
