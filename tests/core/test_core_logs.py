@@ -61,6 +61,7 @@ def test_a_traceback_is_on_the_line_with_its_cause(stream: io.StringIO) -> None:
         f"/ping/{KEY}/start",
         f"https://midwatch.example/p/{KEY}",
         f"/ical/{KEY}.ics",
+        f"/link/{KEY}",
         f"/hooks/twilio/{KEY}/voice",
         f"/alertmanager/{KEY}/api/v2/alerts",
         f"/catalog-info.yaml?token={KEY}",

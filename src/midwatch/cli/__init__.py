@@ -13,13 +13,13 @@ import sys
 from collections.abc import Sequence
 from types import TracebackType
 
-from midwatch.cli.parser import parser
+from midwatch.cli.parser import parser as the_parser
 from midwatch.settings import settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point. Returns the exit code; a usage error ends the process with 2, a wrong setting with 1."""
-    args = parser().parse_args(argv)
+    args = the_parser().parse_args(argv)
     if args.data is not None:
         os.environ["MIDWATCH_DATA_DIR"] = str(args.data)
         settings.cache_clear()

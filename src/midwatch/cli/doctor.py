@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections import Counter
 from dataclasses import asdict
 
 from midwatch.cli.output import show
@@ -20,7 +19,7 @@ def doctor(args: Namespace) -> int:
         lines.append(f"{MARKS[check.state]}{check.name}: {check.sentence}")
         if check.remedy and check.state != "ok":
             lines.append(f"{'':8}-> {check.remedy}")
-    counts = Counter(check.state for check in found)
+    counts = {state: sum(check.state == state for check in found) for state in MARKS}
     lines.append(f"{len(found)} checks: " + ", ".join(f"{counts[state]} {state}" for state in MARKS))
     show(args, {"checks": [asdict(check) for check in found], "counts": counts}, lines)
     return 1 if counts["failed"] else 0

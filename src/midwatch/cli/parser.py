@@ -278,6 +278,7 @@ VERBS: tuple[Verb, ...] = (
         needs="nothing",
     ),
 )
+WITHOUT_DATA = ("demo", "version")
 ALIASES = {"override": ["cover"], "ack": ["acknowledge"]}
 
 
@@ -311,7 +312,9 @@ def _add(where: argparse._SubParsersAction[Parser], verb: Verb, name: str) -> No
     )
     found.set_defaults(verb=verb, json=False, as_user="")
     verb.arguments(found)
-    found.add_argument("--data", type=Path, metavar="DIR", help="data directory (default: MIDWATCH_DATA_DIR)")
+    found.set_defaults(data=None)
+    if verb.name not in WITHOUT_DATA:
+        found.add_argument("--data", type=Path, metavar="DIR", help="data directory (default: MIDWATCH_DATA_DIR)")
     if verb.acts:
         found.add_argument(
             "--as", dest="as_user", default="", metavar="USER", help="act as this person (default: the administrator)"
