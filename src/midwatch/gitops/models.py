@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Applied(models.Model):
-    """One row an owner. `problem` is why the configuration at the last start was not taken (the one before stays in force)."""
+    """One row an owner. `problem`: why the configuration at the last start was refused; the one before is in force."""
 
     owner = models.CharField(max_length=63, unique=True)
     directory = models.CharField(max_length=1_000, default="")
