@@ -20,7 +20,9 @@ from typing import Any, NoReturn
 import uvicorn
 from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
+from midwatch.core.guard import guarded
 from midwatch.core.integration import sources
 from midwatch.intake import state
 from midwatch.intake.http import App, Receive, Scope, Send
@@ -59,6 +61,7 @@ class Application:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         watching: asyncio.Task[NoReturn] | None = None
+        warming: asyncio.Task[None] | None = None
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
@@ -67,15 +70,22 @@ class Application:
                 watching = asyncio.create_task(self.lane.watch())
                 await self.writer.opened(OPEN_SECONDS)
                 state.writer = self.writer
+                warming = asyncio.create_task(asyncio.to_thread(guarded, "web.warm_up", warm_up, otherwise=None))
                 await send({"type": "lifespan.startup.complete"})
             else:
-                if watching is not None:
+                if watching is not None and warming is not None:
                     watching.cancel()
+                    warming.cancel()
                 self.keys.stop()
                 if not await self.writer.stop(FLUSH_SECONDS):
                     log.error("events that were not accepted yet are dropped: the event log did not take them in time")
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def warm_up() -> None:
+    """Load the pages' code before somebody waits for the first one; meanwhile events are taken already."""
+    list(get_resolver().url_patterns)
 
 
 def application() -> Application:
