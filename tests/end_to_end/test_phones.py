@@ -55,7 +55,9 @@ spec: {{displayName: Ops, members: [{{user: ana, role: manager}}, {{user: bo}}, 
 apiVersion: midwatch.dev/v1
 kind: EscalationPolicy
 metadata: {{name: sms-first}}
-spec: {{team: ops, steps: [{{name: level 1, targets: [{{user: ana}}], after: 0s}}, {{name: level 2, targets: [{{user: bo}}], after: 1h}}]}}
+spec:
+  team: ops
+  steps: [{{name: level 1, targets: [{{user: ana}}], after: 0s}}, {{name: level 2, targets: [{{user: bo}}], after: 1h}}]
 ---
 apiVersion: midwatch.dev/v1
 kind: EscalationPolicy
