@@ -29,7 +29,7 @@ async function send(form, submitter) {
   const body = new URLSearchParams(new FormData(form, submitter));
   for (const button of buttons) button.disabled = true;
   try {
-    const page = await ask(form.action || location.href, { method: "POST", body });
+    const page = await ask(form.getAttribute("action") || location.href, { method: "POST", body });
     delete document.getElementById("main").dataset.state;
     replace(page);
     banner.hidden = true;

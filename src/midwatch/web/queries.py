@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from midwatch.core import clock
 from midwatch.people.models import Membership, Team, User
-from midwatch.respond.alerts.models import OPEN, Alert, Maintenance
+from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus, Maintenance
 from midwatch.respond.alerts.queries import AlertFilter, alerts, maintenances, open_count
 from midwatch.respond.notify.models import Page
 from midwatch.respond.notify.queries import Reachability, reachabilities, running_pages
@@ -59,7 +59,13 @@ def teams_of(user: User) -> list[Team]:
 def fires(user: User) -> Fires:
     view = "teams" if Membership.objects.filter(user=user).exists() else "all"
     wanted = AlertFilter(status=tuple(OPEN), view=view, user=user)
-    by_alert = {page.alert_id: page for page in reversed(running_pages(user))}
+    # Those just answered stop a moment later, when the engine has heard of it.
+    calling = [
+        page
+        for page in running_pages(user)
+        if page.alert.status == AlertStatus.FIRING or (page.note and page.alert.is_open)
+    ]
+    by_alert = {page.alert_id: page for page in reversed(calling)}
     pages = sorted(by_alert.values(), key=lambda page: (page.alert.priority, -page.alert_id))
     mine = alerts(AlertFilter(status=("acknowledged",), view="mine", user=user), limit=ALERTS_SHOWN)
     shown = {page.alert_id for page in pages} | {alert.pk for alert in mine}

@@ -8,9 +8,9 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from midwatch.core.render import is_partial, page_or_partial
 from midwatch.respond.alerts.views.common import rows_of, viewer
 from midwatch.web import queries
-from midwatch.core.render import is_partial, page_or_partial
 
 
 @login_required

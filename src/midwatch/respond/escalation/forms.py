@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -14,6 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from midwatch.catalog.models import Service
+from midwatch.core import durations
 from midwatch.core.integration import DESCRIPTION_MAX, TITLE_MAX
 from midwatch.core.zones import comes_at, wall_at
 from midwatch.people.models import Team, Urgency
@@ -24,40 +24,29 @@ from midwatch.respond.escalation.models import Condition, EscalationPolicy, Noti
 from midwatch.respond.oncall.models import Schedule
 
 Choices = list[tuple[str | Promise, list[tuple[str, str]]]]
-LENGTH_SECONDS_MAX = 7 * 24 * 3600
 CHOICES_MAX = 500  # of a kind, in a select
-UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "": 60}
-_LENGTH = re.compile(r"(\d{1,6})\s*(s|min|m|h|d|)")
 
 
 def seconds_from(text: str) -> int:
     """ "90s", "5m", "4h", "1d"; a bare number is minutes. Raises `ValueError` with what to write instead."""
-    found = _LENGTH.fullmatch(text.strip().lower())
-    if found is None:
-        raise ValueError(gettext("Write a length such as 90s, 5m or 4h."))
-    seconds = int(found[1]) * UNITS[found[2]]
-    if seconds > LENGTH_SECONDS_MAX:
-        raise ValueError(gettext("Give a week at most."))
-    return seconds
+    given = text.strip()
+    return int(durations.parse(f"{given}m" if given.isdigit() else given).total_seconds())
 
 
 def length_text(seconds: int) -> str:
     """The shortest way to write it back: "5m", "90s"."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+    return durations.written(timedelta(seconds=seconds))
 
 
 class LengthField(forms.CharField):
     """Seconds, written as people write them."""
 
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
-        if text in self.empty_values:
+    def clean(self, value: Any) -> int | None:
+        text = str(super().clean(value) or "")
+        if not text:
             return None
         try:
-            return seconds_from(str(text))
+            return seconds_from(text)
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
 
@@ -110,11 +99,18 @@ class SeveralSelects(forms.Select):
         values = [one for one in (value or []) if one]
         context = super().get_context(name, None, attrs)
         rows = [*values, ""] if len(values) < TARGETS_MAX else values
-        context["selects"] = [
-            super(SeveralSelects, self).get_context(name, one, {**(attrs or {}), "id": f"id_{name}_{index}"})["widget"]
-            for index, one in enumerate(rows)
-        ]
+        context["selects"] = [self._select(name, one, index, attrs or {}) for index, one in enumerate(rows)]
         return context
+
+    def _select(self, name: str, value: str, index: int, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The first carries the field's label, the others a name of their own for screen readers."""
+        own = (
+            attrs
+            if index == 0
+            else {"id": f"id_{name}_{index}", "aria-label": gettext("and also"), "class": attrs.get("class", "")}
+        )
+        widget: dict[str, Any] = super().get_context(name, value, own)["widget"]
+        return widget
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
         return data.getlist(name) if isinstance(data, MultiValueDict) else list(data.get(name, []))

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from midwatch.catalog.models import Service
+from midwatch.core.render import page_or_partial
 from midwatch.people.models import Membership, Team
 from midwatch.people.queries import actor_of
 from midwatch.respond.alerts.actions import Outcome, acknowledge_alert, resolve_alert
@@ -25,7 +26,6 @@ from midwatch.respond.alerts.models import Alert, AlertStatus, Source
 from midwatch.respond.alerts.queries import alerts, newer_than
 from midwatch.respond.alerts.views.common import acting_user, rows_of, viewer, where_next
 from midwatch.settings import settings
-from midwatch.core.render import page_or_partial
 
 PAGE_SIZE = 50
 CHOICES_MAX = 500  # services and teams in the filter; beyond it one types the name

@@ -241,7 +241,9 @@ def _asked(request: HttpRequest) -> tuple[str, str]:
 
 def wants_json(request: HttpRequest) -> bool:
     accepted = request.headers.get("Accept", "")
-    return "application/json" in accepted and "text/html" not in accepted
+    return "text/html" not in accepted and (
+        "application/json" in accepted or request.content_type == "application/json"
+    )
 
 
 def _shown(request: HttpRequest, page: LandingPage, said: str, *, status: int = 200) -> HttpResponse:

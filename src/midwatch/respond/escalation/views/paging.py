@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
+from midwatch.core.render import page_or_partial
 from midwatch.people.models import Team, User
 from midwatch.people.queries import actor_of
 from midwatch.respond.alerts.models import Alert
@@ -22,7 +23,6 @@ from midwatch.respond.escalation.forms import PageForm
 from midwatch.respond.escalation.queries import OnCallNow
 from midwatch.respond.notify.queries import reachability
 from midwatch.respond.oncall.models import Schedule
-from midwatch.core.render import page_or_partial
 
 
 @login_required

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from midwatch.core import clock
 from midwatch.core.actor import Actor
+from midwatch.core.render import page_or_partial
 from midwatch.people.models import Team, User
 from midwatch.people.queries import actor_of, may_edit_team
 from midwatch.respond.alerts.views.common import acting_user, viewer
@@ -28,7 +29,6 @@ from midwatch.respond.escalation.actions import policies as actions
 from midwatch.respond.escalation.models import EscalationPolicy, PolicyStep, ServicePolicy, TeamPolicy
 from midwatch.respond.escalation.queries import dry_run, may_edit_policy, steps_of, target_words
 from midwatch.respond.oncall.models import Schedule
-from midwatch.core.render import page_or_partial
 
 POLICIES_MAX = 500
 StepForms = formset_factory(forms.StepForm, extra=0, max_num=actions.STEPS_MAX, absolute_max=actions.STEPS_MAX)
