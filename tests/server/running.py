@@ -42,7 +42,8 @@ class Serve:
     port: int
     env: Mapping[str, str]
     arguments: list[str] = field(default_factory=list)
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[bytes] | None = None
+    log: Path = Path("/dev/null")
 
     @property
     def pid(self) -> int:
@@ -60,11 +61,21 @@ class Serve:
             "--data",
             str(self.data_dir),
         ]
-        self.process = subprocess.Popen(
-            [*command, *self.arguments], env=dict(self.env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True,
-        )  # fmt: skip
+        # Files, not pipes: a pipe that nobody reads fills up and stops its writer.
+        self.log = self.data_dir.parent / f"serve-{self.port}-{time.monotonic_ns()}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [*command, *self.arguments], env=dict(self.env), stdout=log, stderr=log, start_new_session=True
+            )
         return self
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait(self, seconds: float = 30.0) -> int:
+        """The exit code of a start that ends by itself."""
+        assert self.process is not None
+        return self.process.wait(seconds)
 
     def ask(
         self, path: str, method: str = "GET", body: bytes | None = None, timeout: float = 10.0
@@ -86,7 +97,7 @@ class Serve:
     def wait_until_up(self, seconds: float = 60.0) -> Serve:
         until(lambda: self.is_up() or self.process is None or self.process.poll() is not None, seconds)
         assert self.process is not None
-        assert self.process.poll() is None, self.process.stderr.read() if self.process.stderr else ""
+        assert self.process.poll() is None, self.said()
         return self
 
     def children(self) -> dict[str, int]:
@@ -103,11 +114,7 @@ class Serve:
         assert self.process is not None
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
-        code = self.process.wait(seconds)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
-        return code
+        return self.process.wait(seconds)
 
 
 def processes_of(data_dir: Path) -> list[int]:

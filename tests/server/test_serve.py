@@ -184,11 +184,9 @@ def test_a_child_that_hangs_does_not_stop_the_next_start(serve: Serve) -> None:
 
 def test_a_second_serve_is_refused_with_a_sentence(serve: Serve) -> None:
     second = Serve(serve.data_dir, free_port(), serve.env).start()
-    assert second.process is not None
-    _, said = second.process.communicate(timeout=20)
-    assert second.process.returncode == 1
-    assert f"another `midwatch serve` (process {serve.pid}) runs on {serve.data_dir}" in said
-    assert "--data" in said
+    assert second.wait() == 1
+    assert f"another `midwatch serve` (process {serve.pid}) runs on {serve.data_dir}" in second.said()
+    assert "--data" in second.said()
     assert serve.is_up()
 
 
@@ -197,10 +195,8 @@ def test_a_port_in_use_is_refused_with_a_sentence(data_dir: Path, env: dict[str,
         other.bind(("127.0.0.1", 0))
         other.listen()
         serve = Serve(data_dir, other.getsockname()[1], env).start()
-        assert serve.process is not None
-        _, said = serve.process.communicate(timeout=20)
-    assert serve.process.returncode == 1
-    assert "is in use by another program" in said
+        assert serve.wait() == 1
+    assert "is in use by another program" in serve.said()
 
 
 def test_stale_files_never_stop_a_start(data_dir: Path, env: dict[str, str]) -> None:
@@ -234,9 +230,8 @@ def test_the_first_start_makes_everything_and_says_where(tmp_path: Path) -> None
     started = time.monotonic()
     with serving(data_dir, env) as serve:
         assert time.monotonic() - started < 30  # 3 s on an idle machine; benchmarks/startup.py measures
-        assert serve.process is not None
-        assert serve.process.stdout is not None
-        said = [serve.process.stdout.readline() for _ in range(4)]
+        until(lambda: "one-time code" in serve.said())
+        said = serve.said().partition("Midwatch ")[2].splitlines()
         assert f"http://127.0.0.1:{serve.port}" in said[0]
         assert str(data_dir) in said[1]
         assert str(data_dir / "admin-token") in said[2]
@@ -262,10 +257,8 @@ def test_wrong_settings_end_the_start(data_dir: Path, env: dict[str, str]) -> No
 
 def test_a_missing_configuration_directory_ends_the_start(data_dir: Path, env: dict[str, str]) -> None:
     serve = Serve(data_dir, free_port(), env, ["--config", str(data_dir / "nowhere")]).start()
-    assert serve.process is not None
-    _, said = serve.process.communicate(timeout=30)
-    assert serve.process.returncode == 1
-    assert "there is no such directory" in said
+    assert serve.wait() == 1
+    assert "there is no such directory" in serve.said()
     assert processes_of(data_dir) == []
 
 
