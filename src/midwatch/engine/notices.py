@@ -10,10 +10,14 @@ from midwatch.core import clock
 from midwatch.core.zones import zone
 from midwatch.people.models import MemberRole, Membership, User
 from midwatch.respond.alerts.models import OPEN, Alert
+from midwatch.respond.escalation.models import Notify, PolicyStep
+from midwatch.respond.escalation.queries import OnCallNow, steps_of
 from midwatch.respond.notify.actions import Told, tell_many
 from midwatch.respond.notify.models import Delivery, DeliveryKind
 from midwatch.respond.oncall.notices import GapWarning, ShiftNotice, due_shift_notices, gap_warnings
 from midwatch.settings import settings
+
+NAMES_SHOWN_MAX = 3
 
 
 def send_shift_notices() -> int:
@@ -48,7 +52,23 @@ def _shift_words(notice: ShiftNotice) -> str:
     count = len(Alert.objects.filter(team_id=team, status__in=OPEN, is_test=False).values_list("pk", flat=True)[:100])
     alerts = f"{count} open alert{'' if count == 1 else 's'}"
     verb = "will be" if begins else "are"
-    return f"You {verb} on call for {notice.schedule.name} {start}{until}; {alerts}."
+    after = _who_comes_after(notice)
+    return f"You {verb} on call for {notice.schedule.name} {start}{until}; {alerts}{f'; {after}' if after else ''}."
+
+
+def _who_comes_after(notice: ShiftNotice) -> str:
+    """ "level 2 is Bo": whom the policy that pages this schedule calls when this person does not answer."""
+    paging = PolicyStep.objects.filter(targets__schedule=notice.schedule, targets__notify=Notify.CURRENT)
+    mine = paging.order_by("policy_id", "position").first()
+    if mine is None:
+        return ""
+    following = [step for step in steps_of(mine.policy) if step.position > mine.position]
+    if not following:
+        return ""
+    people = OnCallNow(max(notice.starts_at, clock.now())).of_step(following[0])
+    names = [str(person) for person in people if person != notice.user]
+    shown = ", ".join(names[:NAMES_SHOWN_MAX]) + (" and others" if len(names) > NAMES_SHOWN_MAX else "")
+    return f"{following[0].name} is {shown or 'nobody'}"
 
 
 def _moment(at: datetime | None, person: User) -> str:
@@ -56,7 +76,7 @@ def _moment(at: datetime | None, person: User) -> str:
 
 
 def send_gap_warnings() -> int:
-    """To the team's managers, 7 days and 1 day before hours that nobody covers."""
+    """To the team, 7 days and 1 day before hours that nobody covers."""
     due = list(gap_warnings(clock.now()))
     sent = 0
     for warning in due:
@@ -66,7 +86,7 @@ def send_gap_warnings() -> int:
 
 def _warn(warning: GapWarning) -> int:
     members = Membership.objects.filter(team=warning.team, user__is_active=True).select_related("user")
-    people = [m.user for m in members if m.role == MemberRole.MANAGER] or [m.user for m in members]
+    people = [m.user for m in members if m.role != MemberRole.OBSERVER]
     keys = {person.pk: f"gap/{warning.key}/{person.pk}"[:200] for person in people}
     known = set(
         Delivery.objects.filter(idempotency_key__in=list(keys.values())).values_list("idempotency_key", flat=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
 from midwatch.core import clock, integration
 from midwatch.core.guard import guarded
-from midwatch.respond.notify.actions import claim_deliveries, send_claimed
+from midwatch.respond.notify.actions import claim_deliveries, claim_polls, poll_claimed, send_claimed
 from midwatch.respond.notify.actions.claiming import OUTSTANDING
 from midwatch.respond.notify.actions.polling import poll_receipts
 from midwatch.respond.notify.models import Delivery
@@ -23,6 +24,10 @@ RECEIPTS_EVERY_SECONDS = 10.0
 
 def has_due(channel: str) -> bool:
     return Delivery.objects.filter(channel=channel, state__in=OUTSTANDING, due_at__lte=clock.now()).exists()
+
+
+def has_poll_due(channel: str) -> bool:
+    return Delivery.objects.filter(channel=channel, poll_at__lte=clock.now()).exists()
 
 
 class ChannelPool:
@@ -70,6 +75,7 @@ class ChannelPool:
 
     def _dispatch(self) -> None:
         close_old_connections()
+        self._ask_providers()
         while not self._stop.is_set():
             with self._lock:
                 free = self._free
@@ -82,6 +88,26 @@ class ChannelPool:
                 self._free -= len(claimed)
             for delivery in claimed:
                 self._executor.submit(self._send, delivery)
+
+    def _ask_providers(self) -> None:
+        """What became of messages that nobody calls back about."""
+        with self._lock:
+            free = self._free
+        if free <= 0 or not has_poll_due(self.channel):
+            return
+        claimed = claim_polls(self.channel, limit=free)
+        with self._lock:
+            self._free -= len(claimed)
+        for delivery in claimed:
+            self._executor.submit(self._poll, delivery)
+
+    def _poll(self, delivery: Delivery) -> None:
+        try:
+            close_old_connections()
+            guarded(f"poll {self.channel}", lambda: poll_claimed(delivery), otherwise=None)
+        finally:
+            with self._lock:
+                self._free += 1
 
     def _send(self, delivery: Delivery) -> None:
         try:
@@ -121,9 +147,12 @@ def deliver_due(*, node: str = "inline", rounds_max: int = 1_000) -> int:
     sent = 0
     for _ in range(rounds_max):
         claimed = [one for channel in integration.channels() for one in claim_deliveries(channel, by=node, limit=50)]
-        if not claimed:
+        polled = [one for channel in integration.channels() for one in claim_polls(channel)]
+        if not claimed and not polled:
             return sent
         for delivery in claimed:
-            guarded("send", lambda delivery=delivery: send_claimed(delivery), otherwise=None)  # type: ignore[misc]
-        sent += len(claimed)
+            guarded("send", partial(send_claimed, delivery), otherwise=None)
+        for delivery in polled:
+            guarded("poll", partial(poll_claimed, delivery), otherwise=None)
+        sent += len(claimed) + len(polled)
     raise RuntimeError("deliveries do not come to an end")

@@ -16,6 +16,7 @@ from midwatch.core import clock, leases
 from midwatch.core.actor import ENGINE
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
+from midwatch.people.models import Team
 from midwatch.people.queries import administrators
 from midwatch.respond.escalation.actions import answers, page_somebody
 
@@ -36,6 +37,15 @@ def _config_refused(payload: Mapping[str, Any]) -> None:
         )
 
 
+def _person_missing(payload: Mapping[str, Any]) -> None:
+    """Somebody was turned off, or lost their last method, although steps page only them: an alert to their teams."""
+    teams = list(Team.objects.filter(pk__in=payload.get("teams", [])))
+    for team in teams:
+        page_somebody(str(payload["sentence"]), ENGINE, priority="P2", team=team)
+    for administrator in list(administrators())[: 0 if teams else 1]:
+        page_somebody(str(payload["sentence"]), ENGINE, priority="P2", user=administrator)
+
+
 REACTIONS: Mapping[str, Handler] = {
     "alert.acknowledged": lambda p: answers.on_acknowledged(p["alert"]),
     "alert.confirmed": lambda p: answers.on_confirmed(p["alert"]),
@@ -49,6 +59,7 @@ REACTIONS: Mapping[str, Handler] = {
     "maintenance.started": lambda p: answers.on_maintenance_started(p["service"]),
     "maintenance.ended": lambda p: answers.on_maintenance_ended(p["service"]),
     "config.refused": _config_refused,
+    "person.missing": _person_missing,
 }
 
 

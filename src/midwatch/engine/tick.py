@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Min
@@ -18,6 +19,7 @@ from midwatch.engine.reactions import react
 from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import resolve_alert, wake_snoozed
 from midwatch.respond.alerts.actions.problems import report_silence
+from midwatch.respond.alerts.models import Alert, Source
 from midwatch.respond.escalation.actions import answers, run_due, start
 from midwatch.respond.escalation.models import Escalation
 from midwatch.respond.notify.actions import advance_due_pages, pass_on_overdue
@@ -35,29 +37,38 @@ def call_people() -> int:
 
 
 def end_snoozes() -> int:
-    ended = 0
-    for alert in alert_queries.snoozed_and_over(clock.now()):
-        with transaction.atomic():
-            if wake_snoozed(alert):
-                answers.on_unacknowledged(alert.pk)
-                ended += 1
-    return ended
+    over = alert_queries.snoozed_and_over(clock.now())
+    return sum(guarded("end of a snooze", partial(_end_snooze, alert), otherwise=0) for alert in over)
+
+
+def _end_snooze(alert: Alert) -> int:
+    with transaction.atomic():
+        if not wake_snoozed(alert):
+            return 0
+        answers.on_unacknowledged(alert.pk)
+    return 1
 
 
 def expire_alerts() -> int:
     """Alerts of sources that fell silent for as long as they said means resolved."""
+    by = Actor("Its source fell silent", "engine")
     expired = alert_queries.expired(clock.now())
-    for alert in expired:
-        resolve_alert(alert, Actor("Its source fell silent", "engine"))
-    return len(expired)
+    return sum(guarded("expiry", partial(_expire, alert, by), otherwise=0) for alert in expired)
+
+
+def _expire(alert: Alert, by: Actor) -> int:
+    return int(resolve_alert(alert, by).is_changed)
 
 
 def listen_for_silence() -> int:
     silent = alert_queries.silent_sources(clock.now())
-    for source in silent:
-        with transaction.atomic():
-            start(report_silence(source).opened)
-    return len(silent)
+    return sum(guarded("silence of a source", partial(_tell_of_silence, source), otherwise=0) for source in silent)
+
+
+def _tell_of_silence(source: Source) -> int:
+    with transaction.atomic():
+        start(report_silence(source).opened)
+    return 1
 
 
 def forget() -> int:

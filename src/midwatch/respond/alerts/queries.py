@@ -10,7 +10,9 @@ from django.db.models import Q, QuerySet
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
+from midwatch.core.zones import zone
 from midwatch.people.models import Membership, Team, User
+from midwatch.respond.alerts import grouping
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus, Maintenance, Source, SourceProblem, TimelineEntry
 
 PAGE_MAX = 200
@@ -116,6 +118,20 @@ def similar(alert: Alert, *, limit: int = 5) -> list[Similar]:
     for note in TimelineEntry.objects.filter(alert__in=found, kind="note").order_by("id")[:TIMELINE_MAX]:
         notes[note.alert_id] = note.text
     return [Similar(one, notes.get(one.pk, "")) for one in found]
+
+
+def urgency_now(priority: str, service: Service | None, now: datetime) -> str:
+    """high or low, as the service says for this priority at this hour."""
+    if service is None:
+        return "high" if priority in grouping.HIGH else "low"
+    hours = service.support_hours
+    return grouping.urgency_of(
+        priority,
+        service_urgency=service.urgency,
+        support_hours=hours,
+        now=now,
+        zone=zone(hours.get("timeZone", "UTC")) if hours else None,
+    )
 
 
 def maintenance_of(service_ids: Iterable[int], at: datetime) -> dict[int, Maintenance]:

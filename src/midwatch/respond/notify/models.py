@@ -106,7 +106,9 @@ class Delivery(models.Model):
     )  # handed over, delivered, opened, answered, failed, unknown
     receipt_detail = models.CharField(max_length=500, default="", db_default="")
     provider_id = models.CharField(max_length=200, default="", db_default="")
-    poll_at = models.DateTimeField(null=True)  # when to ask the provider what became of it; None: it calls us, or we know
+    poll_at = models.DateTimeField(
+        null=True
+    )  # when to ask the provider what became of it; None: it calls us, or we know
     token_digest = models.CharField(max_length=64, null=True, unique=True)  # of the landing page's token
 
     class Meta:

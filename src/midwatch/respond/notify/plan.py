@@ -62,7 +62,7 @@ def window_opens(rule: Rule, at: datetime, zone: ZoneInfo) -> datetime:
         return at
     day = local.date() if clock < rule.opens else local.date() + timedelta(days=1)
     opens = datetime.combine(day, rule.opens, tzinfo=zone)
-    return opens.astimezone(at.tzinfo)
+    return max(at, opens.astimezone(at.tzinfo))
 
 
 def advance(
@@ -101,7 +101,7 @@ def advance(
 
 def retry_at(*, attempts: int, now: datetime, jitter: float) -> datetime:
     """Back-off doubles from 2 s to 2 min; `jitter` in [0, 1) spreads retries over a further quarter."""
-    pause = min(RETRY_FIRST * 2 ** min(attempts - 1, 10), RETRY_MAX)
+    pause = min(RETRY_FIRST * (1 << min(max(attempts - 1, 0), 10)), RETRY_MAX)
     return now + pause * (1 + jitter / 4)
 
 

@@ -18,6 +18,7 @@ from midwatch.core.text_sms import fit_gsm7, gsm7_length, to_gsm7
 LATE_FROM = timedelta(minutes=2)
 LISTED_MAX = 10
 SEGMENT = 160
+TITLE_SEPTETS_MIN = 16
 KEYS = "Press 4 to acknowledge, 5 to pass on, 6 to resolve, 9 to repeat."
 PRIORITY_SPOKEN = {"P1": "Priority 1", "P2": "Priority 2", "P3": "Priority 3", "P4": "Priority 4", "P5": "Priority 5"}
 
@@ -100,11 +101,22 @@ def local(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%H:%M %Z}"
 
 
-def segment(before: str, title: str, after: str) -> str:
-    """One GSM-7 segment: the title is cut, what stands before and after it never."""
+def segment(before: str, title: str, after: str, *, extras: Sequence[str] = ()) -> str:
+    """One GSM-7 segment: the title is cut, what stands before and after it never.
+
+    `extras` stand between the title and `after`, the most important first; each is there whole or not at all, and the
+    title keeps some room beside them.
+    """
     before, after = to_gsm7(before), to_gsm7(after)
     room = SEGMENT - gsm7_length(before) - gsm7_length(after)
-    return before + (fit_gsm7(title, room) if room > 0 else "") + after
+    least = min(gsm7_length(to_gsm7(title)), TITLE_SEPTETS_MIN)
+    kept = ""
+    for extra in extras:
+        written = to_gsm7(extra)
+        if room - gsm7_length(kept + written) >= least:
+            kept += written
+    room -= gsm7_length(kept)
+    return before + (fit_gsm7(title, room) if room > 0 else "") + kept + after
 
 
 def you_are(step: str) -> str:
@@ -125,9 +137,8 @@ def _page(facts: Facts) -> Rendered:
     call = f' Reply "ack {alert.number}" or "no {alert.number}".' if alert.number else ""
     link = f" {facts.ack_url}" if facts.ack_url else ""
     title = head(alert)
-    short = segment(
-        f"{late}Midwatch {alert.priority} {number(alert)} ", title, f"{plus}.{note}{you_are(step)}{call}{link}"
-    )
+    extras = [f"{plus}.", note, you_are(step), call]
+    short = segment(f"{late}Midwatch {alert.priority} {number(alert)} ", title, link, extras=extras)
     keys = f" {KEYS}" if facts.has_callbacks else ""
     spoken = (
         f"{late}Midwatch. {PRIORITY_SPOKEN.get(alert.priority, alert.priority)}, {spoken_number(alert)}, "

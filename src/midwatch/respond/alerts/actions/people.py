@@ -15,6 +15,7 @@ from midwatch.people.models import User
 from midwatch.respond.alerts import grouping
 from midwatch.respond.alerts.actions.timeline import note
 from midwatch.respond.alerts.models import Alert, AlertStatus
+from midwatch.respond.alerts.queries import urgency_now
 
 NOTE_MAX = 2_000
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
@@ -92,8 +93,8 @@ def acknowledge_alert(alert: Alert, by: Actor) -> Outcome:
     return Outcome(current, is_changed=False, sentence=who_has(current))
 
 
-def unacknowledge_alert(alert: Alert, by: Actor, *, why: str = "") -> Outcome:
-    """Give it back: a new round starts."""
+def unacknowledge_alert(alert: Alert, by: Actor, *, why: str = "", is_new_round_theirs: bool = False) -> Outcome:
+    """Give it back: a new round starts. `is_new_round_theirs`: the caller sees to what follows, in this transaction."""
     with transaction.atomic():
         changed = Alert.objects.filter(pk=alert.pk, status=AlertStatus.ACKNOWLEDGED).update(
             status=AlertStatus.FIRING,
@@ -106,7 +107,8 @@ def unacknowledge_alert(alert: Alert, by: Actor, *, why: str = "") -> Outcome:
             note(alert.pk, "unacknowledged", why or f"{by} gave it back", by, via=by.via)
             if by.is_person:
                 audit.record(by, "un-acknowledge", "alert", str(alert))
-            outbox.emit("alert.unacknowledged", {"alert": alert.pk})
+            if not is_new_round_theirs:
+                outbox.emit("alert.unacknowledged", {"alert": alert.pk})
     current = fresh(alert)
     return Outcome(
         current, is_changed=bool(changed), sentence=f"{alert} is unanswered again." if changed else who_has(current)
@@ -124,6 +126,7 @@ def resolve_alert(alert: Alert, by: Actor) -> Outcome:
                 resolved_at=now,
                 resolved_by_id=by.user_id,
                 is_resolved_by_source=False,
+                is_still_firing=False,
                 snoozed_until=None,
                 expires_at=None,
             )
@@ -204,15 +207,16 @@ def change_priority(alert: Alert, by: Actor, priority: str) -> Outcome:
     if priority not in PRIORITIES:
         raise ValueError("give a priority from P1 to P5")
     with transaction.atomic():
-        current = Alert.objects.select_for_update().get(pk=alert.pk)
+        current = Alert.objects.select_related("service").select_for_update(of=("self",)).get(pk=alert.pk)
         old = current.priority
         if old == priority:
             return Outcome(fresh(alert), is_changed=False, sentence=f"{alert} is {priority} already.")
-        raises_urgency = current.urgency == "low" and priority in grouping.HIGH and current.is_open
+        urgency = urgency_now(priority, current.service, clock.now())
+        raises_urgency = current.urgency == "low" and urgency == "high" and current.is_open
         Alert.objects.filter(pk=alert.pk).update(priority=priority, urgency="high" if raises_urgency else F("urgency"))
         note(alert.pk, "priority", f"{by} changed the priority from {old} to {priority}", by, old=old, new=priority)
         audit.record(by, "change priority", "alert", str(alert), {"from": old, "to": priority})
-        if raises_urgency:
+        if current.is_open and grouping.higher(priority, old):
             outbox.emit("alert.raised", {"alert": alert.pk})
     return Outcome(fresh(alert), is_changed=True, sentence=f"{alert} is {priority} now.")
 

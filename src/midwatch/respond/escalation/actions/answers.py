@@ -13,11 +13,20 @@ from midwatch.core.rows import update_columns
 from midwatch.people.models import User
 from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
-from midwatch.respond.escalation.actions.running import begin_round, end, joined_alert_ids, load, run
+from midwatch.respond.escalation.actions.running import (
+    begin_round,
+    context_of,
+    end,
+    joined_alert_ids,
+    load,
+    origin_of,
+    run,
+)
 from midwatch.respond.escalation.models import Escalation, EscalationState
-from midwatch.respond.notify.actions import Told, stop_pages, tell_many
+from midwatch.respond.escalation.queries import unique
+from midwatch.respond.notify.actions import NewPage, Told, start_pages, stop_pages, tell_many
 from midwatch.respond.notify.actions.pages import raise_urgency
-from midwatch.respond.notify.models import Delivery, DeliveryKind, DeliveryState, PageState
+from midwatch.respond.notify.models import Delivery, DeliveryKind, DeliveryState, Page, PageState
 
 
 def _alert(alert_id: int) -> Alert | None:
@@ -48,10 +57,9 @@ def on_acknowledged(alert_id: int) -> None:
         return
     stop_pages([alert.pk], state=PageState.ANSWERED, keep_notes=True)
     moment = alert.acknowledged_at or clock.now()
-    who = str(alert.acknowledged_by) if alert.acknowledged_by else "Its source, no person,"
     _tell_all(
         alert,
-        f"{who} has {alert}, go back to sleep",
+        _taken_words(alert),
         DeliveryKind.UPDATE,
         f"ack/{moment.timestamp():.3f}",
         alert.acknowledged_by_id,
@@ -66,6 +74,12 @@ def on_acknowledged(alert_id: int) -> None:
     run(escalations)
 
 
+def _taken_words(alert: Alert) -> str:
+    if alert.acknowledged_by is not None:
+        return f"{alert.acknowledged_by} has {alert}, go back to sleep"
+    return f"{alert} is acknowledged by source, no person: it pages again unless somebody takes it"
+
+
 def on_confirmed(alert_id: int) -> None:
     """The owner is still on it: the time-out starts anew."""
     for escalation in (escalations := load([alert_id])):
@@ -78,10 +92,9 @@ def on_unacknowledged(alert_id: int) -> None:
     alert = _alert(alert_id)
     if alert is None or alert.status != AlertStatus.FIRING:
         return
-    escalations = load([alert_id])
-    for escalation in escalations:
-        if escalation.state != EscalationState.PAGING:  # a time-out has begun its round itself
-            begin_round(escalation, clock.now())
+    stop_pages([alert_id], state=PageState.STOPPED)  # what is left of the round before
+    for escalation in (escalations := load([alert_id])):
+        begin_round(escalation, clock.now())
     run(escalations)
 
 
@@ -89,7 +102,7 @@ def on_resolved(alert_id: int) -> None:
     alert = _alert(alert_id)
     if alert is None or alert.status != AlertStatus.RESOLVED:
         return
-    stop_pages([alert.pk], state=PageState.ANSWERED)
+    called = [page.user for page in stop_pages([alert.pk], state=PageState.ANSWERED)]
     who = str(alert.resolved_by) if alert.resolved_by else str(alert.source or "its source")
     _tell_all(
         alert,
@@ -101,13 +114,21 @@ def on_resolved(alert_id: int) -> None:
     )
     escalations = load([alert.pk])
     for escalation in escalations:
-        _promote(escalation)
+        _promote(escalation, called)
         end(escalation)
     update_columns(escalations, ["state", "due_at", "why"])
 
 
 def on_reopened(alert_id: int) -> None:
     """Resolved by a person while its source still fires: theirs again, and the time-out runs."""
+    alert = _alert(alert_id)
+    if alert is None or alert.status != AlertStatus.ACKNOWLEDGED:
+        return
+    owner = alert.acknowledged_by
+    if owner is not None:
+        sentence = f"{alert} still fires: it is open again, as yours"
+        key = f"reopened/{alert.pk}/{clock.now().timestamp():.0f}"
+        tell_many([Told(owner, key, DeliveryKind.UPDATE, sentence, alert=alert, context={"asks": True})])
     escalations = load([alert_id])
     for escalation in escalations:
         begin_round(escalation, clock.now())
@@ -120,22 +141,34 @@ def on_snoozed(alert_id: int) -> None:
 
 
 def on_page_failed(alert_id: int) -> None:
-    """Every method of somebody failed: the step may have to pass on now."""
-    run([e for e in load([alert_id]) if e.state == EscalationState.PAGING])
+    """Every method of somebody failed: the step may have to pass on now. Nobody's time is waited for in vain."""
+    paging = [e for e in load([alert_id]) if e.state == EscalationState.PAGING]
+    if any(escalation.next_by is not None for escalation in paging):
+        live = Page.objects.filter(alert=alert_id, state=PageState.RUNNING, failed_at=None)
+        for escalation in paging if not live.exists() else ():
+            escalation.next_by = clock.now()
+    run(paging)
 
 
 def on_raised(alert_id: int) -> None:
+    """The priority was raised: what is urgent now goes by the high rules, what joined a lesser page pages by itself."""
     alert = _alert(alert_id)
     if alert is not None and alert.status == AlertStatus.FIRING:
-        raise_urgency(alert)
+        if alert.urgency == "high":
+            raise_urgency(alert)
         leave_group(alert)
 
 
 def leave_group(alert: Alert) -> None:
-    """A joined alert became more urgent than its page: it pages by itself."""
+    """A joined alert that became more urgent than its page pages by itself."""
     now = clock.now()
     for escalation in load([alert.pk]):
-        if escalation.state == EscalationState.JOINED:
+        leader = escalation.leader.alert if escalation.leader is not None else None
+        is_more_urgent = leader is None or (alert.priority, alert.urgency != "high") < (
+            leader.priority,
+            leader.urgency != "high",
+        )
+        if escalation.state == EscalationState.JOINED and is_more_urgent:
             escalation.leader = None
             begin_round(escalation, now)
             Escalation.objects.filter(pk=escalation.pk).update(leader=None)
@@ -172,7 +205,10 @@ def on_joined(escalation_id: int) -> None:
     if alert.status != AlertStatus.FIRING:
         return
     covers = joined_alert_ids(leader)
-    sentence = f"+{leader.joined_count} more of the same group as {alert}"
+    if not covers:
+        return
+    count = Escalation.objects.filter(leader=leader, alert__status=AlertStatus.FIRING).count()
+    sentence = f"+{count} more of the same group as {alert}"
     messages = [
         Told(
             user,
@@ -181,7 +217,7 @@ def on_joined(escalation_id: int) -> None:
             sentence,
             alert=alert,
             used_types=channels,
-            context={"covers": covers, "more": leader.joined_count},
+            context={"covers": covers, "more": count},
         )
         for user, channels in people_told(alert).values()
     ]
@@ -207,23 +243,42 @@ def _tell_all(alert: Alert, sentence: str, kind: str, key: str, but_user_id: int
     tell_many(messages)
 
 
-def _promote(leader: Escalation) -> None:
-    """The page of a group ended, but others of the group still fire unanswered: the oldest of them leads on."""
+def _promote(leader: Escalation, called: Sequence[User] = ()) -> None:
+    """The page of a group ended, but others of the group still fire unanswered: the oldest of them leads on.
+
+    After an answer a new round begins, for whoever answered left these out on purpose. After a resolve the round goes
+    on where it was: those who were `called` are called for the new one, and the next step keeps its time, or a group
+    whose first alerts come and go would never reach level 2.
+    """
     waiting = list(
         Escalation.objects.filter(leader=leader, state=EscalationState.JOINED, alert__status=AlertStatus.FIRING)
-        .select_related("alert", "policy")
-        .order_by("alert_id")
+        .order_by("alert__priority", "alert_id")
+        .values_list("pk", "alert_id")
     )
     if not waiting:
         return
     now = clock.now()
-    new, rest = waiting[0], waiting[1:]
-    Escalation.objects.filter(pk__in=[e.pk for e in rest]).update(leader=new, why=f"pages with {new.alert}")
-    Escalation.objects.filter(pk=new.pk).update(leader=None, joined_count=len(rest), joined_told_count=len(rest))
-    loaded = load([new.alert_id])
-    for escalation in loaded:
-        begin_round(escalation, now)
-    run(loaded)
+    ((new_pk, alert_id), *rest) = waiting
+    new = load([alert_id])[0]
+    Escalation.objects.filter(pk__in=[pk for pk, _ in rest]).update(leader=new, why=f"pages with {new.alert}")
+    Escalation.objects.filter(pk=new_pk).update(leader=None, joined_count=len(rest), joined_told_count=len(rest))
+    new.joined_count = new.joined_told_count = len(rest)
+    if called and leader.state == EscalationState.PAGING:
+        _lead_on(leader, new, called)
+    else:
+        begin_round(new, max(now, new.round_started_at))  # it may have a pause of its own before its first page
+    run([new])
+
+
+def _lead_on(leader: Escalation, new: Escalation, called: Sequence[User]) -> None:
+    now = clock.now()
+    new.state = EscalationState.PAGING
+    new.round, new.rounds_limit = leader.round, leader.rounds_limit
+    new.round_started_at, new.pulled_seconds = leader.round_started_at, leader.pulled_seconds
+    new.next_step, new.next_by = leader.next_step, leader.next_by or leader.due_at
+    new.sent_at, new.has_reached = now, leader.has_reached
+    origin, name = origin_of(new, new.next_step - 1), f"goes on from {leader.alert}"
+    start_pages([NewPage(new.alert, user, origin, name, now, context=context_of(new)) for user in unique(called)])
 
 
 def alerts_joined_to(alert: Alert) -> Sequence[int]:

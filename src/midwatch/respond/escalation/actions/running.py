@@ -244,7 +244,7 @@ def _new_pages(
     note = ""
     if alert.status == AlertStatus.ACKNOWLEDGED:
         note = f"{alert.acknowledged_by or 'Its source'} has {alert}"
-    context = _context(escalation, people, batch)
+    context = context_of(escalation, batch.steps.get(escalation.policy_id or 0, []))
     return [
         NewPage(
             alert,
@@ -259,13 +259,14 @@ def _new_pages(
     ]
 
 
-def _context(escalation: Escalation, people: Sequence[User], batch: Run) -> dict[str, object]:
-    context: dict[str, object] = {"more": escalation.joined_count, "covers": joined_alert_ids(escalation)}
-    steps = batch.steps.get(escalation.policy_id or 0, [])
+def context_of(escalation: Escalation, steps: Sequence[PolicyStep] = ()) -> dict[str, object]:
+    """What the words of a page say beside the alert: how many joined it, and what comes next."""
+    covers = joined_alert_ids(escalation)
+    context: dict[str, object] = {"more": len(covers), "covers": covers}
     if escalation.next_step < len(steps):
         upcoming = steps[escalation.next_step]
         at = escalation.round_started_at + timedelta(seconds=upcoming.after_seconds - escalation.pulled_seconds)
-        context |= {"next_step": upcoming.name, "next_at": max(at, batch.now).isoformat()}
+        context |= {"next_step": upcoming.name, "next_at": max(at, clock.now()).isoformat()}
     return context
 
 

@@ -105,9 +105,9 @@ def _row(alert: Alert, policy: EscalationPolicy | None, now: datetime) -> Escala
 
 
 def _group(alert: Alert, policy: EscalationPolicy | None) -> GroupKey | None:
-    if not alert.group_key or alert.source_id is None or alert.service_id is None or policy is None:
+    if not alert.group_key or alert.source_id is None or alert.service_id is None:
         return None
-    return alert.source_id, alert.group_key, alert.service_id, policy.pk, alert.urgency
+    return alert.source_id, alert.group_key, alert.service_id, policy.pk if policy is not None else 0, alert.urgency
 
 
 def _open_leaders(alerts: Sequence[Alert], policies: dict[int, EscalationPolicy]) -> dict[GroupKey, Escalation]:
@@ -115,7 +115,7 @@ def _open_leaders(alerts: Sequence[Alert], policies: dict[int, EscalationPolicy]
     groups = {(a.source_id, a.group_key) for a in alerts if a.group_key and a.source_id}
     if not groups:
         return {}
-    found = (
+    found = list(
         Escalation.objects.filter(
             alert__source_id__in={source for source, _ in groups},
             alert__group_key__in={key for _, key in groups},
@@ -124,21 +124,26 @@ def _open_leaders(alerts: Sequence[Alert], policies: dict[int, EscalationPolicy]
             leader=None,
         )
         .select_related(*RELATED)
+        .select_for_update(of=("self",))
         .order_by("pk")
     )
+    # Looked at again under the lock: whoever answered meanwhile has seen to those that had joined, and to no later one.
+    firing = set(
+        Alert.objects.filter(pk__in=[e.alert_id for e in found], status=AlertStatus.FIRING).values_list("pk", flat=True)
+    )
     leaders: dict[GroupKey, Escalation] = {}
-    for escalation in found:
+    for escalation in sorted(found, key=lambda e: (e.alert.priority, e.pk)):
         group = _group(escalation.alert, escalation.policy)
-        if group is not None:
+        if group is not None and escalation.alert_id in firing:
             leaders.setdefault(group, escalation)
     return leaders
 
 
 def _join_or_lead(row: Escalation, alert: Alert, group: GroupKey, leaders: dict[GroupKey, Escalation]) -> None:
     leader = leaders.get(group)
-    if leader is None:
-        leaders[group] = row
-    elif alert.priority >= leader.alert.priority:  # one that is more urgent pages by itself
+    if leader is None or alert.priority < leader.alert.priority:
+        leaders[group] = row  # one that is more urgent pages by itself, and what comes after it joins it
+    else:
         row.leader = leader
         row.state = EscalationState.JOINED
         row.due_at = None
@@ -170,20 +175,17 @@ def _page_owners(rows: Sequence[tuple[Escalation, int]], now: datetime) -> None:
             continue
         pages = start_pages([NewPage(row.alert, owner, origin_of(row, "owner"), "its last owner", now)])
         if any(page.failed_at is None for page in pages):
-            wait = OWNER_FIRST_MAX
-            if row.policy_id:
-                gaps = list(
-                    PolicyStep.objects.filter(policy=row.policy_id, position__gte=1).values_list(
-                        "after_seconds", flat=True
-                    )[:1]
-                )
-                wait = min([OWNER_FIRST_MAX, *(timedelta(seconds=gap) for gap in gaps if gap)])
-            row.round_started_at = now + wait
-            row.due_at = row.round_started_at
+            row.round_started_at = row.due_at = row.next_by = now + _pace(row)
             row.why = f"{owner} had it last and is paged first"
             Escalation.objects.filter(pk=row.pk).update(
-                round_started_at=row.round_started_at, due_at=row.due_at, why=row.why
+                round_started_at=row.round_started_at, due_at=row.due_at, next_by=row.next_by, why=row.why
             )
+
+
+def _pace(row: Escalation) -> timedelta:
+    """How long one person has before the next, as the policy says; five minutes at most."""
+    second = PolicyStep.objects.filter(policy=row.policy_id, position=1).values_list("after_seconds", flat=True).first()
+    return min(OWNER_FIRST_MAX, timedelta(seconds=second)) if second else OWNER_FIRST_MAX
 
 
 def start_directly(

@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from midwatch.core import clock, leases
 from midwatch.core.rows import update_columns
-from midwatch.respond.alerts.models import AlertStatus
+from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
 from midwatch.respond.notify import plan
 from midwatch.respond.notify.models import CoveredAlert, Delivery, DeliveryKind, DeliveryState, PageState
 from midwatch.respond.notify.tokens import digest_of, token_of
@@ -23,6 +23,8 @@ from midwatch.settings import settings
 
 DELIVERY_LEASE = timedelta(seconds=20)  # a channel's time-out of 10 s, and 5 s to write the receipt, fit in it
 BUNDLE_MAX = 500
+NEWS = (DeliveryKind.UPDATE, DeliveryKind.RESOLVED)
+NEWS_SHOWN_MAX = 10
 OUTSTANDING = (DeliveryState.WAITING, DeliveryState.SENDING)
 
 
@@ -55,9 +57,10 @@ def claim_deliveries(channel: str, *, by: str, limit: int) -> list[Delivery]:
 
 
 def _drop_answered(candidates: Sequence[Delivery], now: datetime) -> list[Delivery]:
-    live, ended = [], []
+    live: list[Delivery] = []
+    ended: list[Delivery] = []
     for delivery in candidates:
-        (ended if delivery.kind == DeliveryKind.PAGE and _is_answered(delivery) else live).append(delivery)
+        (ended if _is_answered(delivery) else live).append(delivery)
     if ended:
         Delivery.objects.filter(pk__in=[d.pk for d in ended]).update(
             state=DeliveryState.CANCELLED, finished_at=now, receipt_detail="answered before it left"
@@ -66,6 +69,11 @@ def _drop_answered(candidates: Sequence[Delivery], now: datetime) -> list[Delive
 
 
 def _is_answered(delivery: Delivery) -> bool:
+    if delivery.kind == DeliveryKind.BUNDLE:
+        listed = CoveredAlert.objects.filter(delivery=delivery)
+        return not listed.filter(alert__status=AlertStatus.FIRING).exists()
+    if delivery.kind != DeliveryKind.PAGE:
+        return False
     alert, page = delivery.alert, delivery.page
     if alert is None or alert.status == AlertStatus.RESOLVED:
         return True
@@ -105,59 +113,93 @@ def _recent(user_ids: Iterable[int], channel: str, since: datetime, but: Sequenc
 
 
 def _squeeze(wanted: Sequence[Delivery], free: int, free_at: datetime, now: datetime) -> list[Delivery]:
-    """More wants to leave than may: urgent ones first, what can be bundled shares the last slot, the rest waits."""
+    """More wants to leave than may: urgent ones first, what can be bundled shares a slot, the rest waits."""
     first = wanted[0]
     everything = list(
         Delivery.objects.filter(user_id=first.user_id, channel=first.channel, state__in=OUTSTANDING)
         .filter(Q(claimed_until=None) | Q(pk__in=[d.pk for d in wanted]))
         .filter(due_at__lte=now)
         .select_related("alert__service", "user", "contact", "page")
-        .order_by("rank", "due_at")[:BUNDLE_MAX]
+        .order_by("rank", "due_at", "pk")[:BUNDLE_MAX]
     )
-    singles = list(everything[: max(0, free - 1)])
-    rest = everything[len(singles) :]
-    joint = [d for d in rest if d.kind == DeliveryKind.PAGE and d.contact_id == first.contact_id]
-    leaving = singles
-    if free and len(joint) > 1:
-        leaving = [*singles, _bundle(joint, now)]
-        bundled = {d.pk for d in joint}
-        rest = [d for d in rest if d.pk not in bundled]
-    elif free:
-        leaving, rest = [*singles, rest[0]], rest[1:]
+    waiting = _drop_answered(everything, now)
+    leaving: list[Delivery] = []
+    while waiting and len(leaving) < free:
+        slots = free - len(leaving)
+        if len(_units(waiting)) >= slots:  # from here on each slot is needed for a whole bundle
+            unit = _units(waiting)[0]
+            leaving.append(_joint(unit, now) if len(unit) > 1 else unit[0])
+            gone = {d.pk for d in unit}
+            waiting = [d for d in waiting if d.pk not in gone]
+        else:
+            leaving.append(waiting.pop(0))
     # What waits for a slot was not refused by its method: it does not count as failed meanwhile.
-    Delivery.objects.filter(pk__in=[d.pk for d in rest]).update(due_at=free_at, wanted_at=free_at, claimed_until=None)
+    Delivery.objects.filter(pk__in=[d.pk for d in waiting]).update(
+        due_at=free_at, wanted_at=free_at, claimed_until=None
+    )
     return leaving
 
 
-def _bundle(joint: Sequence[Delivery], now: datetime) -> Delivery:
-    first = joint[0]
-    key = f"bundle/{first.user_id}/{first.channel}/{first.pk}/{len(joint)}/{now.timestamp():.3f}"[:200]
+def _units(waiting: Sequence[Delivery]) -> list[list[Delivery]]:
+    """What could leave as one message each, the most urgent first: pages to one method, news to one method."""
+    units: dict[tuple[object, ...], list[Delivery]] = {}
+    for delivery in waiting:
+        key: tuple[object, ...] = ("alone", delivery.pk)
+        if delivery.kind == DeliveryKind.PAGE:
+            key = ("pages", delivery.contact_id)
+        elif delivery.kind in NEWS and not delivery.context.get("covers") and not delivery.context.get("asks"):
+            key = ("news", delivery.contact_id)
+        units.setdefault(key, []).append(delivery)
+    return list(units.values())
+
+
+def _joint(unit: Sequence[Delivery], now: datetime) -> Delivery:
+    """One message in the place of several."""
+    first = unit[0]
+    is_pages = first.kind == DeliveryKind.PAGE
+    key = f"bundle/{first.user_id}/{first.channel}/{first.pk}/{len(unit)}/{now.timestamp():.3f}"[:200]
     bundle = Delivery.objects.create(
         idempotency_key=key,
-        kind=DeliveryKind.BUNDLE,
+        kind=DeliveryKind.BUNDLE if is_pages else DeliveryKind.UPDATE,
         user=first.user,
         contact=first.contact,
         channel=first.channel,
         method_name=first.method_name,
-        urgency=min((d.urgency for d in joint), key=lambda urgency: urgency != "high"),
+        urgency=min((d.urgency for d in unit), key=lambda urgency: urgency != "high"),
         rank=first.rank,
-        context={"step": first.context.get("step", "")},
+        context=_bundle_context(unit) if is_pages else {"sentence": _news(unit)},
         created_at=now,
         due_at=now,
         wanted_at=now,
         claimed_until=now + DELIVERY_LEASE,
-        token_digest=digest_of(token_of(key)),
+        token_digest=digest_of(token_of(key)) if is_pages else None,
     )
-    ids = sorted({d.alert_id for d in joint if d.alert_id})
-    CoveredAlert.objects.bulk_create([CoveredAlert(delivery=bundle, alert_id=alert_id) for alert_id in ids])
-    Delivery.objects.filter(pk__in=[d.pk for d in joint]).update(
+    if is_pages:
+        listed = {d.alert_id for d in unit if d.alert_id} | {pk for d in unit for pk in d.context.get("covers", [])}
+        known = Alert.objects.filter(pk__in=listed, status__in=OPEN).order_by("pk").values_list("pk", flat=True)
+        CoveredAlert.objects.bulk_create([CoveredAlert(delivery=bundle, alert_id=pk) for pk in known[:BUNDLE_MAX]])
+    Delivery.objects.filter(pk__in=[d.pk for d in unit]).update(
         state=DeliveryState.BUNDLED, bundle=bundle, claimed_until=None, finished_at=now
     )
     return bundle
 
 
+def _bundle_context(unit: Sequence[Delivery]) -> dict[str, object]:
+    """The bundle is as late as the latest of what it holds."""
+    wanted = sorted(str(d.context["wanted_at"]) for d in unit if d.context.get("wanted_at"))
+    return {"step": unit[0].context.get("step", ""), **({"wanted_at": wanted[0]} if wanted else {})}
+
+
+def _news(unit: Sequence[Delivery]) -> str:
+    """ "12 updates: Bo has #1042, go back to sleep; #1043 is resolved by db-prometheus; and 10 more"."""
+    sentences = list(dict.fromkeys(str(d.context.get("sentence", "")) for d in unit))
+    more = f"; and {len(sentences) - NEWS_SHOWN_MAX} more" if len(sentences) > NEWS_SHOWN_MAX else ""
+    return f"{len(unit)} updates: {'; '.join(sentences[:NEWS_SHOWN_MAX])}{more}"
+
+
 def _mark(leaving: Sequence[Delivery], by: str, now: datetime) -> None:
     for delivery in leaving:
+        delivery.was_cut_off = delivery.state == DeliveryState.SENDING  # its lease ran out before a receipt was written
         delivery.attempts += 1
         delivery.state = DeliveryState.SENDING
         delivery.claimed_by = by

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -20,12 +21,24 @@ from midwatch.respond.notify import metrics, plan, words
 from midwatch.respond.notify.actions.claiming import OUTSTANDING, claim_deliveries
 from midwatch.respond.notify.actions.pages import handed_over, method_failed
 from midwatch.respond.notify.models import CoveredAlert, Delivery, DeliveryKind, DeliveryState, Page
+from midwatch.respond.notify.polling import POLL_EVERY, POLL_FOR, first_poll_at, poll_of
 from midwatch.respond.notify.queries import channel_config, why_unusable
 from midwatch.respond.notify.tokens import digest_of, token_of
 from midwatch.settings import settings
 
-__all__ = ["cancel_waiting", "claim_deliveries", "pass_on_overdue", "record_status", "send_claimed"]
+__all__ = [
+    "cancel_waiting",
+    "claim_deliveries",
+    "claim_polls",
+    "pass_on_overdue",
+    "poll_claimed",
+    "record_status",
+    "send_claimed",
+]
 BUNDLE_SHOWN_MAX = 500
+SENT_WITH = ("user", "alert__service", "contact", "page")
+# What is known of a message may only become more certain.
+CERTAINTY = {"unknown": 1, "handed over": 2, "delivered": 3, "failed": 4, "opened": 5, "answered": 6}
 
 
 def message_alert(alert: Alert) -> MessageAlert:
@@ -48,7 +61,7 @@ def covered_alerts(delivery: Delivery) -> list[Alert]:
         row.alert_id: row.alert
         for row in CoveredAlert.objects.filter(delivery=delivery)
         .select_related("alert__service")
-        .order_by("alert_id")[:BUNDLE_SHOWN_MAX]
+        .order_by("alert__priority", "alert_id")[:BUNDLE_SHOWN_MAX]
     }
     own = delivery.alert
     return ([own] if own is not None else []) + [alert for pk, alert in found.items() if own is None or pk != own.pk]
@@ -129,7 +142,7 @@ def _mine(delivery: Delivery) -> dict[str, object]:
 
 
 def _write_receipt(delivery: Delivery, receipt: Receipt) -> None:
-    now = clock.now()
+    now, contact_id = clock.now(), delivery.contact_id or 0
     with transaction.atomic():
         # A provider has it, whoever holds the row now: that must be written even when the lease ran out.
         Delivery.objects.filter(pk=delivery.pk).exclude(state=DeliveryState.HANDED_OVER).update(
@@ -140,15 +153,13 @@ def _write_receipt(delivery: Delivery, receipt: Receipt) -> None:
             receipt=receipt.word,
             receipt_detail=receipt.detail[:500],
             provider_id=receipt.provider_id[:200],
+            poll_at=first_poll_at(delivery.channel, receipt.provider_id, now),
         )
-        ContactMethod.objects.filter(pk=delivery.contact_id).update(last_handed_over_at=now, failing_since=None)
+        ContactMethod.objects.filter(pk=contact_id).update(last_handed_over_at=now)
+        ContactMethod.objects.filter(pk=contact_id, disabled_at=None).update(failing_since=None, problem="")
         handed_over([delivery, *_carried(delivery)], now)
         for alert_id in _alert_ids(delivery):
-            again = (
-                " (sent again: the first try was cut off)"
-                if delivery.attempts > 1 and delivery.claimed_by == ""
-                else ""
-            )
+            again = " (sent again: the try before was cut off)" if delivery.was_cut_off else ""
             note(
                 alert_id,
                 "delivery",
@@ -210,7 +221,7 @@ def _write_failure(delivery: Delivery, error: DeliveryError) -> None:
             changes |= {"state": DeliveryState.WAITING, "due_at": retry}
         if not Delivery.objects.filter(**_mine(delivery)).update(**changes):
             return  # the lease ran out and another node has it
-        ContactMethod.objects.filter(pk=delivery.contact_id, failing_since=None).update(
+        ContactMethod.objects.filter(pk=delivery.contact_id or 0, failing_since=None).update(
             failing_since=now, problem=detail
         )
         if delivery.attempts == 1 or is_over:
@@ -250,7 +261,7 @@ def pass_on_overdue(*, limit: int = 200) -> int:
 
 def find_delivery(reference: str, provider_id: str = "") -> Delivery | None:
     """By the landing token (which callbacks carry as their reference), else by the provider's own id."""
-    found = Delivery.objects.select_related("user", "alert__service", "contact", "page")
+    found = Delivery.objects.select_related(*SENT_WITH)
     if reference:
         return found.filter(token_digest=digest_of(reference)).first()
     return found.filter(provider_id=provider_id).order_by("-id").first() if provider_id else None
@@ -263,11 +274,13 @@ def record_status(report: StatusReport) -> bool:
         return False
     now = clock.now()
     with transaction.atomic():
-        if delivery.receipt == "answered" or (delivery.receipt == "failed" and report.is_failure):
-            return True  # said already: providers repeat themselves
+        delivery = Delivery.objects.select_related(*SENT_WITH).select_for_update(of=("self",)).get(pk=delivery.pk)
+        if CERTAINTY.get(delivery.receipt, 0) >= CERTAINTY[report.receipt.word]:
+            return True  # known, or better known: providers repeat themselves, and not in order
         Delivery.objects.filter(pk=delivery.pk).update(
             receipt=report.receipt.word,
             receipt_detail=report.receipt.detail[:500],
+            poll_at=None,
             **({"finished_at": now} if report.is_failure else {}),
         )
         for alert_id in _alert_ids(delivery):
@@ -276,11 +289,38 @@ def record_status(report: StatusReport) -> bool:
                 text += f" ({report.receipt.detail})"
             note(alert_id, "receipt", text, ENGINE, delivery=delivery.pk, receipt=report.receipt.word)
         if report.is_failure:
-            ContactMethod.objects.filter(pk=delivery.contact_id, failing_since=None).update(
+            ContactMethod.objects.filter(pk=delivery.contact_id or 0, failing_since=None).update(
                 failing_since=now, problem=report.receipt.detail[:300]
             )
             _unreach(delivery, now)
     return True
+
+
+def claim_polls(channel: str, *, limit: int = 20) -> list[Delivery]:
+    """Messages whose provider is to be asked now what became of them. The next time to ask is the lease."""
+    if poll_of(channel) is None:
+        return []
+    now = clock.now()
+    with transaction.atomic():
+        due = Delivery.objects.filter(channel=channel, poll_at__lte=now).order_by("poll_at")
+        claimed = list(due.select_for_update(skip_locked=True, of=("self",))[:limit])
+        Delivery.objects.filter(pk__in=[d.pk for d in claimed]).update(poll_at=now + POLL_EVERY)
+    return claimed
+
+
+def poll_claimed(delivery: Delivery) -> None:
+    """Ask, outside any transaction, and write down the answer. Nobody who cannot say it in ten minutes ever will."""
+    poll = poll_of(delivery.channel)
+    report = None
+    if poll is not None:
+        with suppress(DeliveryError):
+            report = poll(delivery.channel, delivery.provider_id, channel_config(delivery.channel))
+    if report is not None:
+        record_status(report)
+    elif delivery.handed_over_at is None or clock.now() - delivery.handed_over_at >= POLL_FOR:
+        with transaction.atomic():
+            Delivery.objects.filter(pk=delivery.pk, receipt="handed over").update(receipt="unknown")
+            Delivery.objects.filter(pk=delivery.pk).update(poll_at=None)
 
 
 def _unreach(delivery: Delivery, now: datetime) -> None:

@@ -16,10 +16,11 @@ from midwatch.people.models import ContactMethod, User
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.notify.actions.pages import RANK_OTHER
 from midwatch.respond.notify.models import Delivery, DeliveryKind
-from midwatch.respond.notify.queries import reachabilities, rings, why_unusable
+from midwatch.respond.notify.queries import call_plans, reachabilities, rings, why_unusable
 from midwatch.respond.notify.tokens import digest_of, token_of
 
 QUIET_FROM, QUIET_TO = 22, 7  # hours in the receiver's zone in which nobody else may send a test
+TESTS_A_MINUTE_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,56 +91,84 @@ def _delivery(told: Told, contact: ContactMethod, now: datetime) -> Delivery:
 
 
 def send_test_page(user: User, by: Actor, contact: ContactMethod | None = None) -> list[Delivery]:
-    """ "TEST, no action needed", by one method or by all of the person's. Raises ValueError with a sentence.
+    """ "TEST, no action needed", by one method now, or as a page would go: by all that the rules for high urgency name,
+    when they name them. Raises ValueError with a sentence.
 
-    Answering confirms the method, so methods that are not confirmed yet get it too.
+    Answering confirms the method, so methods that are not confirmed yet get it too, at once.
     """
     now = clock.now()
-    hour = now.astimezone(zone(user.time_zone)).hour
-    if by.user_id != user.pk and (hour >= QUIET_FROM or hour < QUIET_TO):
-        raise ValueError(
-            f"it is {hour:02d}:00 to {(hour + 1) % 24:02d}:00 where {user} is: send tests to others between 07:00 and 22:00"
-        )
-    contacts = [contact] if contact is not None else list(ContactMethod.objects.filter(user=user))
-    sendable = [c for c in contacts if c.disabled_at is None and (c.confirmed_at is None or not why_unusable(c))]
+    _check_not_asleep(user, by, now)
+    times = {contact: now} if contact is not None else _test_times(user, now)
+    sendable = {
+        c: at for c, at in times.items() if c.disabled_at is None and (not c.confirmed_at or not why_unusable(c))
+    }
     if not sendable:
         raise ValueError(f"{user} has no contact method that could get a test: add one first")
     with transaction.atomic():
         recent = Delivery.objects.filter(
             user=user, kind=DeliveryKind.TEST, created_at__gt=now - timedelta(minutes=1)
         ).count()
-        if recent >= 10:
+        if recent >= TESTS_A_MINUTE_MAX:
             raise ValueError("ten tests went out in the last minute: wait a little")
-        deliveries = []
-        for one in sendable:
-            key = f"test/{user.pk}/{one.pk}/{now.timestamp():.3f}"
-            deliveries.append(
-                Delivery(
-                    idempotency_key=key,
-                    kind=DeliveryKind.TEST,
-                    user=user,
-                    contact=one,
-                    channel=one.type,
-                    method_name=one.name,
-                    rank=RANK_OTHER,
-                    context={"by": str(by)},
-                    created_at=now,
-                    due_at=now,
-                    wanted_at=now,
-                    token_digest=digest_of(token_of(key)),
-                )
-            )
+        deliveries = [_test(user, one, by, now, at) for one, at in sendable.items()]
         Delivery.objects.bulk_create(deliveries)
         audit.record(by, "send test page", "user", user.name, {"methods": [c.name for c in sendable]})
         transaction.on_commit(wake.wake)
     return deliveries
 
 
+def send_test_pages(users: Sequence[User], by: Actor) -> tuple[list[Delivery], list[str]]:
+    """To everybody of a rotation who may be tested now. What was sent, and a sentence for each who got nothing."""
+    sent: list[Delivery] = []
+    refusals: list[str] = []
+    for user in users:
+        try:
+            sent += send_test_page(user, by)
+        except ValueError as refusal:
+            refusals.append(str(refusal))
+    return sent, refusals
+
+
+def _check_not_asleep(user: User, by: Actor, now: datetime) -> None:
+    hour = now.astimezone(zone(user.time_zone)).hour
+    if by.user_id != user.pk and (hour >= QUIET_FROM or hour < QUIET_TO):
+        raise ValueError(
+            f"it is {hour:02d}:00 to {(hour + 1) % 24:02d}:00 where {user} is: send tests to others between 07:00 and 22:00"
+        )
+
+
+def _test_times(user: User, now: datetime) -> dict[ContactMethod, datetime]:
+    """When each method of the person is due: as in their rules; what waits to be confirmed, now."""
+    plan = call_plans([(user.pk, "high")])[user.pk, "high"]
+    times = dict.fromkeys(ContactMethod.objects.filter(user=user, confirmed_at=None), now)
+    for rule in plan.rules:
+        times.setdefault(plan.contacts[rule.contact_id], now + rule.after)
+    return times
+
+
+def _test(user: User, contact: ContactMethod, by: Actor, now: datetime, at: datetime) -> Delivery:
+    key = f"test/{user.pk}/{contact.pk}/{now.timestamp():.3f}"
+    return Delivery(
+        idempotency_key=key,
+        kind=DeliveryKind.TEST,
+        user=user,
+        contact=contact,
+        channel=contact.type,
+        method_name=contact.name,
+        rank=RANK_OTHER,
+        context={"by": str(by)},
+        created_at=now,
+        due_at=at,
+        wanted_at=at,
+        token_digest=digest_of(token_of(key)),
+    )
+
+
 def confirm_method(delivery: Delivery, by: Actor) -> bool:
     """Somebody answered a test that went by this method: it reaches them."""
     now = clock.now()
     with transaction.atomic():
-        changed = ContactMethod.objects.filter(pk=delivery.contact_id).update(
+        changed = ContactMethod.objects.filter(pk=delivery.contact_id or 0).update(
             confirmed_at=now, failing_since=None, problem=""
         )
         Delivery.objects.filter(pk=delivery.pk).update(receipt="answered")

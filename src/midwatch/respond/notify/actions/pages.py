@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 
 from midwatch.core import clock, leases, outbox, wake
 from midwatch.core.actor import ENGINE, Actor
+from midwatch.core.guard import guarded
 from midwatch.core.rows import update_columns
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod, User
@@ -24,6 +25,7 @@ from midwatch.respond.notify.queries import CallPlan, call_plans, rings
 from midwatch.respond.notify.tokens import digest_of, token_of
 
 PAGE_LEASE = timedelta(seconds=5)
+FAILED_PAUSE = timedelta(minutes=1)
 RANKS = {"P1": 1, "P2": 2, "P3": 3, "P4": 4, "P5": 5}
 RANK_OTHER = 6  # updates and the like never go before a page
 
@@ -185,11 +187,25 @@ def _delivery(page: Page, call: plan.Call, cycle: int, contact: ContactMethod, n
 
 
 def advance_due_pages(*, limit: int = 200) -> int:
-    """The engine: rules whose time has come. One short transaction; returns how many pages moved."""
+    """The engine: rules whose time has come, in one short transaction; one by one when that fails.
+
+    Returns how many pages moved.
+    """
+    failures: list[Exception] = []
+    done = guarded("pages of a batch", lambda: _advance_claimed(limit), otherwise=-1, on_failure=failures.append)
+    if done >= 0:
+        return done
+    if isinstance(failures[0], OperationalError):
+        return 0  # the database, not the rows: the next tick tries again
+    due = Page.objects.filter(state=PageState.RUNNING, due_at__lte=clock.now()).order_by("due_at")
+    return sum(_advance_alone(pk) for pk in list(due.values_list("pk", flat=True)[:limit]))
+
+
+def _advance_claimed(limit: int, **narrow: int) -> int:
     now = clock.now()
     with transaction.atomic():
         due = (
-            Page.objects.filter(state=PageState.RUNNING, due_at__lte=now)
+            Page.objects.filter(state=PageState.RUNNING, due_at__lte=now, **narrow)
             .select_related("alert", "user")
             .order_by("due_at")
         )
@@ -201,14 +217,26 @@ def advance_due_pages(*, limit: int = 200) -> int:
     return len(pages)
 
 
+def _advance_alone(pk: int) -> int:
+    """One that fails alone is put off and tried again; it stops no other."""
+    done = guarded("page", lambda: _advance_claimed(1, pk=pk), otherwise=-1)
+    if done < 0:
+        with transaction.atomic():
+            Page.objects.filter(pk=pk).update(due_at=clock.now() + FAILED_PAUSE, claimed_until=None)
+    return 1
+
+
 def _stop_answered(pages: Iterable[Page], now: datetime) -> None:
     """A timer is not cancelled by an acknowledgement: whoever wakes reads the state, and the state says stop."""
-    ended = [page for page in pages if page.alert.status != AlertStatus.FIRING and not page.note] + [
-        page for page in pages if page.note and page.alert.status == AlertStatus.RESOLVED
-    ]
+    ended = [page for page in pages if _is_over(page)]
     for page in ended:
         page.state = PageState.ANSWERED
     Page.objects.filter(pk__in=[page.pk for page in ended]).update(state=PageState.ANSWERED, ended_at=now, due_at=None)
+
+
+def _is_over(page: Page) -> bool:
+    """Nobody needs this person any more. A page that says who has it goes on until the resolve."""
+    return page.alert.status != AlertStatus.FIRING and (page.alert.status == AlertStatus.RESOLVED or not page.note)
 
 
 def method_failed(pages: Sequence[Page], now: datetime) -> None:
@@ -216,7 +244,7 @@ def method_failed(pages: Sequence[Page], now: datetime) -> None:
 
     A page whose cycle holds no more rules and was never handed over has failed: escalation hears of it and passes on.
     """
-    running = [page for page in pages if page.state == PageState.RUNNING and page.alert.status == AlertStatus.FIRING]
+    running = [page for page in pages if page.state == PageState.RUNNING and not _is_over(page)]
     plans = call_plans((page.user_id, page.urgency) for page in running)
     pulled, failed = [], []
     for page in running:
@@ -236,9 +264,13 @@ def method_failed(pages: Sequence[Page], now: datetime) -> None:
 
 
 def _is_under_way(page: Page) -> bool:
-    return page.deliveries.filter(
-        state__in=[DeliveryState.WAITING, DeliveryState.SENDING], passed_on_at=None, kind=DeliveryKind.PAGE
-    ).exists()
+    alone = Q(state__in=[DeliveryState.WAITING, DeliveryState.SENDING], passed_on_at=None)
+    in_a_bundle = Q(
+        state=DeliveryState.BUNDLED,
+        bundle__state__in=[DeliveryState.WAITING, DeliveryState.SENDING],
+        bundle__passed_on_at=None,
+    )
+    return page.deliveries.filter(alone | in_a_bundle, kind=DeliveryKind.PAGE).exists()
 
 
 def handed_over(deliveries: Sequence[Delivery], now: datetime) -> None:
