@@ -11,6 +11,8 @@ from midwatch.core import clock
 from midwatch.core.models import AuditEntry
 from midwatch.respond.alerts.models import Alert
 
+pytestmark = pytest.mark.postgresql  # runs again there
+
 
 def test_a_list_newest_first_with_what_an_alert_has(world: World, bo: Api) -> None:
     world.alert("first")
@@ -112,6 +114,9 @@ def test_one_alert_with_timeline_deliveries_and_escalation(world: World, bo: Api
     assert "looking" in [entry["text"] for entry in found["timeline"]]
     assert found["escalation"]["policy"] == "payments"
     assert [step["name"] for step in found["escalation"]["steps"]] == ["level 1", "whole team"]
+    assert [(page["user"]["name"], page["step"], page["state"]) for page in found["pages"]] == [
+        ("bo", "level 1", "running")
+    ]
     assert isinstance(found["deliveries"], list)
     assert found["similar"] == []
 

@@ -30,6 +30,8 @@ from midwatch.api.commands import (
 from midwatch.people.queries import actor_of
 from midwatch.respond.escalation.actions import page_somebody
 
+pytestmark = pytest.mark.postgresql  # runs again there
+
 HOUR = timedelta(hours=1)
 
 

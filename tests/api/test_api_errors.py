@@ -19,6 +19,8 @@ from midwatch.core import clock, logs
 from midwatch.people import actions as people
 from midwatch.respond.alerts.models import Alert
 
+pytestmark = pytest.mark.postgresql  # runs again there
+
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 
 

@@ -13,6 +13,8 @@ from midwatch.respond.alerts.models import Maintenance
 from midwatch.respond.notify.models import Delivery
 from midwatch.respond.oncall.models import Override
 
+pytestmark = pytest.mark.postgresql  # runs again there
+
 
 def test_who_is_on_call(world: World, viewer: Api) -> None:
     found = viewer.get("/oncall").json()

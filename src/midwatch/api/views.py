@@ -13,7 +13,7 @@ from midwatch.respond.alerts import grouping
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.alerts.queries import similar, timeline
 from midwatch.respond.escalation.queries import DryRun, Progress, progress
-from midwatch.respond.notify.queries import deliveries_of, reachability
+from midwatch.respond.notify.queries import deliveries_of, pages_of, reachability
 from midwatch.respond.oncall.queries import OnCallRow, ShiftRow
 
 
@@ -27,6 +27,7 @@ def detail_of(alert: Alert) -> shapes.AlertDetailOut:
         previous=alert.previous.number if alert.previous else None,
         escalation=progress_out(progress(alert)),
         timeline=[shapes.TimelineOut.of(entry) for entry in timeline(alert)],
+        pages=[shapes.PageOut.of(page) for page in pages_of(alert)],
         deliveries=[shapes.DeliveryOut.of(delivery) for delivery in deliveries_of(alert)],
         similar=[
             shapes.SimilarOut(
@@ -50,6 +51,8 @@ def progress_out(found: Progress | None) -> shapes.ProgressOut | None:
         state=found.state,
         next_step=found.next_step,
         why=found.why,
+        joined_count=found.joined_count,
+        leader=found.leader.number if found.leader else None,
         steps=[
             shapes.StepStateOut(name=step.name, at=step.at, state=step.state, targets=step.targets_text)
             for step in found.steps

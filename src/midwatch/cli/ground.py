@@ -53,7 +53,8 @@ def set_up_django() -> None:
 def _about_database(error: DatabaseError) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, ProgrammingError | OperationalError) and _is_schema(text):
-        return f"the database is of another version of Midwatch ({text}): run `midwatch upgrade`"
+        first = str(error).partition("\n")[0]
+        return f"the database is of another version of Midwatch ({first}): run `midwatch upgrade`"
     if isinstance(error, OperationalError):
         where = settings().main_database if settings().is_sqlite else "PostgreSQL"
         return f"the database does not answer ({logs.without_secrets(text)}): {where}; nothing was changed, try again"
