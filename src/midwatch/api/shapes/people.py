@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ninja import Schema
 
 from midwatch.people.models import ContactMethod, Membership, Team, User
