@@ -226,7 +226,7 @@ def test_a_fork_and_a_killed_holder(database: Callable[..., DatabaseWrapper], tm
 
     def child() -> None:
         try:
-            Ticket(held.path).take(0.1)
+            Ticket(tmp_path / "write.lock").take(0.1)
         except TicketTimeoutError:
             held.free()  # a child cannot give away its parent's ticket
             told.put("excluded")
