@@ -24,6 +24,7 @@ from midwatch.core import clock
 BODY_BYTES_MAX = 1024 * 1024
 LINE_BYTES_MAX = 4_000
 WORDS_MAX = 110
+POLL_SECONDS = 0.1  # how soon they notice that the demo ends
 LINK = re.compile(r"https?://[^\s\"'<>]+/p/[a-z0-9]+")
 Say = Callable[[str], None]
 
@@ -40,7 +41,7 @@ class Phones:
 
     def __enter__(self) -> Self:
         for server in (self._http, self._smtp):
-            threading.Thread(target=server.serve_forever, name="phones", daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), name="phones", daemon=True).start()
         return self
 
     def __exit__(
