@@ -90,12 +90,12 @@ def _migrate_embedded() -> None:
 
 def _back_up() -> None:
     directory = settings().data_dir / "backups"
-    directory.mkdir(exist_ok=True, mode=0o700)
     file = directory / f"before-{__version__}-{clock.now():%Y%m%dT%H%M%S%f}.tar.gz"
     try:
+        directory.mkdir(exist_ok=True, mode=0o700)
         backup.write(settings().data_dir, file)
-    except backup.BackupError as error:
-        raise SystemExit(f"no migration without a backup: {error}") from error
+    except (backup.BackupError, OSError) as error:
+        raise SystemExit(f"no migration without a backup, and {directory} takes none: {error}") from error
     log.info("backup before the migration: %s", file)
     kept = sorted(directory.glob("before-*.tar.gz"), key=lambda path: path.stat().st_mtime, reverse=True)
     for old in kept[BACKUPS_KEPT:]:
