@@ -123,7 +123,7 @@ def test_acknowledge_on_now(site: Site, browser: Browser, with_scripts: bool) ->
         first = sight.page.locator("article.call").first
         expect(first).to_contain_text("disk full on db3")  # P1 before P3
         first.get_by_role("button", name="Acknowledge").tap()
-        expect(sight.page.locator(".messages")).to_contain_text(f"has #{site.called.number}")
+        expect(sight.page.locator(".messages")).to_contain_text(f"You have #{site.called.number}")
         assert not sight.faults()
 
 
@@ -156,7 +156,7 @@ def test_keys(site: Site, browser: Browser) -> None:
         sight.page.goto(f"/alerts?view=all&q=%23{site.called.number}")
         sight.page.keyboard.press("j")
         sight.page.keyboard.press("a")
-        expect(sight.page.locator(".messages")).to_contain_text(f"has #{site.called.number}")
+        expect(sight.page.locator(".messages")).to_contain_text(f"You have #{site.called.number}")
         sight.page.goto(f"/alerts/{site.called.number}")
         sight.page.keyboard.press("n")
         expect(sight.page.get_by_label("What you saw or did")).to_be_visible()

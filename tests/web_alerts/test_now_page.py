@@ -110,3 +110,12 @@ def test_a_viewer_sees_no_buttons(world: World, as_: As) -> None:
     text = as_(world.vi).get("/").content.decode()
     assert "disk full" in text
     assert "/acknowledge" not in text
+
+
+def test_what_burns_is_never_pushed_out_by_what_came_after(world: World, as_: As) -> None:
+    world.alert("the shop burns", "P1")
+    for number in range(45):
+        world.alert(f"warning {number}", "P3")
+    text = as_(world.bo).get("/").content.decode()
+    assert "the shop burns" in text
+    assert text.index("the shop burns") < text.index("warning 44")

@@ -16,6 +16,7 @@ from midwatch.respond.oncall.models import Schedule
 from midwatch.respond.oncall.queries import OnCallRow, resolvables, shifts_of, unplanned_gaps, who_is_on_call
 
 ALERTS_SHOWN = 20
+HIGH = ("P1", "P2")
 GAPS_WITHIN = timedelta(days=14)
 GAPS_SHOWN = 10
 TEAMS_MAX = 50
@@ -69,8 +70,11 @@ def fires(user: User) -> Fires:
     pages = sorted(by_alert.values(), key=lambda page: (page.alert.priority, -page.alert_id))
     mine = alerts(AlertFilter(status=("acknowledged",), view="mine", user=user), limit=ALERTS_SHOWN)
     shown = {page.alert_id for page in pages} | {alert.pk for alert in mine}
-    others = [alert for alert in alerts(wanted, limit=ALERTS_SHOWN * 2) if alert.pk not in shown]
-    return Fires(pages=pages, mine=mine, others=others[:ALERTS_SHOWN], open_count=open_count(wanted))
+    # What burns stands first, and is never cut off by forty warnings that came after it.
+    burning = alerts(AlertFilter(status=("firing",), priority=HIGH, view=view, user=user), limit=ALERTS_SHOWN * 2)
+    newest = alerts(wanted, limit=ALERTS_SHOWN * 2)
+    others = {alert.pk: alert for alert in [*burning, *newest] if alert.pk not in shown}
+    return Fires(pages=pages, mine=mine, others=list(others.values())[:ALERTS_SHOWN], open_count=open_count(wanted))
 
 
 def cover(user: User) -> Cover:

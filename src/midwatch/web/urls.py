@@ -18,9 +18,11 @@ urlpatterns = [
     path("metrics", health.metrics),
     path("", include((house, "web"))),
     path("", include("midwatch.respond.alerts.urls")),
+    path("", include("midwatch.respond.alerts.source_urls")),
+    path("", include("midwatch.respond.alerts.service_urls")),
     path("", include("midwatch.respond.escalation.urls")),
     path("", include("midwatch.respond.oncall.urls")),
     path("", include("midwatch.catalog.urls")),
-    path("", include("midwatch.people.urls")),
+    path("", include("midwatch.web.people.urls")),
     path("api/", include("midwatch.api.urls")),
 ]

@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from midwatch.core.render import is_partial, page_or_partial
-from midwatch.respond.alerts.views.common import rows_of, viewer
+from midwatch.people.viewing import viewer
+from midwatch.respond.alerts.views.common import rows_of
 from midwatch.web import queries
 
 

@@ -11,8 +11,8 @@ from django.template.loader import get_template, render_to_string
 from midwatch.core import clock
 from midwatch.core.contribute import Badge, Panel
 from midwatch.people.queries import active_people
+from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.models import Alert
-from midwatch.respond.alerts.views.common import viewer
 from midwatch.respond.escalation.models import Escalation
 from midwatch.respond.escalation.queries import progress
 from midwatch.respond.notify.models import Page, PageState

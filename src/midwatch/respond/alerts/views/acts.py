@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.http import HttpRequest
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 from midwatch.core import clock
 from midwatch.core.actor import Actor
 from midwatch.core.zones import comes_at, wall_at
+from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.actions import (
     Outcome,
     acknowledge_alert,
@@ -20,7 +22,7 @@ from midwatch.respond.alerts.actions import (
     unacknowledge_alert,
 )
 from midwatch.respond.alerts.models import Alert
-from midwatch.respond.alerts.views.common import alert_act, viewer
+from midwatch.respond.alerts.views.common import alert_act
 
 SNOOZES = {"30m": timedelta(minutes=30), "1h": timedelta(hours=1), "4h": timedelta(hours=4)}
 MORNING_HOUR = 8
@@ -37,7 +39,11 @@ def next_morning(now: datetime, zone_name: str) -> datetime:
 
 @alert_act
 def acknowledge(request: HttpRequest, alert: Alert, by: Actor) -> Outcome:
-    return acknowledge_alert(alert, by)
+    was_mine = alert.acknowledged_by_id == by.user_id
+    outcome = acknowledge_alert(alert, by)
+    if outcome.is_changed and not was_mine:
+        return replace(outcome, sentence=_("You have %s. Escalation stopped.") % alert)
+    return outcome
 
 
 @alert_act

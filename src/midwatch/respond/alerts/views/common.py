@@ -8,38 +8,22 @@ from functools import wraps
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from midwatch.core.actor import Actor
 from midwatch.core.contribute import badges
-from midwatch.people.models import User
 from midwatch.people.queries import actor_of
+from midwatch.people.viewing import acting_user, viewer, where_next
 from midwatch.respond.alerts.actions import Outcome
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.alerts.queries import get_alert
 
+__all__ = ["Act", "Row", "acting_user", "alert_act", "alert_or_404", "rows_of", "viewer", "where_next"]
 NUMBER_MAX = 2**53  # of what an address may name; a larger one is nobody's alert and no database's integer
 Act = Callable[[HttpRequest, Alert, Actor], Outcome]
-
-
-def viewer(request: HttpRequest) -> User:
-    """Who is logged in; for views behind `login_required`."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
-
-
-def acting_user(request: HttpRequest) -> User:
-    """The same, when they may do more than look."""
-    user = viewer(request)
-    if not user.may_act:
-        raise PermissionDenied(_("You may look, not act: your role is viewer. An administrator can change it."))
-    return user
 
 
 def alert_or_404(number: int) -> Alert:
@@ -49,14 +33,6 @@ def alert_or_404(number: int) -> Alert:
         return get_alert(number)
     except Alert.DoesNotExist as error:
         raise Http404(_("There is no alert #%d.") % number) from error
-
-
-def where_next(request: HttpRequest, otherwise: str) -> str:
-    """The path of ours that the form named, so that an act on the list leads back to the list."""
-    wanted = request.POST.get("next", "")
-    return (
-        wanted if wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) else otherwise
-    )
 
 
 def alert_act(do: Act) -> Callable[[HttpRequest, int], HttpResponse]:

@@ -16,10 +16,11 @@ from midwatch.core.contribute import panels
 from midwatch.core.integration import Link
 from midwatch.core.payload import link
 from midwatch.core.render import page_or_partial
+from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.actions.people import PRIORITIES
 from midwatch.respond.alerts.models import Alert, Maintenance, TimelineEntry
 from midwatch.respond.alerts.queries import maintenance_of, similar, timeline
-from midwatch.respond.alerts.views.common import alert_or_404, viewer
+from midwatch.respond.alerts.views.common import alert_or_404
 
 # Labels whose value is an address people follow at night; shown among the links, first.
 RUNBOOK_LABELS = ("runbook_url", "runbook", "dashboard_url", "dashboard")

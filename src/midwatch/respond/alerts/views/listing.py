@@ -19,12 +19,13 @@ from midwatch.catalog.models import Service
 from midwatch.core.render import page_or_partial
 from midwatch.people.models import Membership, Team
 from midwatch.people.queries import actor_of
+from midwatch.people.viewing import acting_user, viewer, where_next
 from midwatch.respond.alerts.actions import Outcome, acknowledge_alert, resolve_alert
 from midwatch.respond.alerts.actions.people import PRIORITIES
 from midwatch.respond.alerts.forms import VIEWS, Filters, filters_from, whole_number, whole_numbers
 from midwatch.respond.alerts.models import Alert, AlertStatus, Source
 from midwatch.respond.alerts.queries import alerts, newer_than
-from midwatch.respond.alerts.views.common import acting_user, rows_of, viewer, where_next
+from midwatch.respond.alerts.views.common import rows_of
 from midwatch.settings import settings
 
 PAGE_SIZE = 50

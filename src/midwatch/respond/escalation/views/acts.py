@@ -8,9 +8,10 @@ from django.utils.translation import gettext as _
 from midwatch.core.actor import Actor
 from midwatch.people.models import User
 from midwatch.people.queries import active_people
+from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.actions import Outcome
 from midwatch.respond.alerts.models import Alert
-from midwatch.respond.alerts.views.common import alert_act, viewer
+from midwatch.respond.alerts.views.common import alert_act
 from midwatch.respond.escalation import actions
 
 

@@ -16,8 +16,8 @@ from midwatch.core import clock
 from midwatch.core.render import page_or_partial
 from midwatch.people.models import Team, User
 from midwatch.people.queries import actor_of
+from midwatch.people.viewing import acting_user
 from midwatch.respond.alerts.models import Alert
-from midwatch.respond.alerts.views.common import acting_user
 from midwatch.respond.escalation.actions import page_somebody
 from midwatch.respond.escalation.forms import PageForm
 from midwatch.respond.escalation.queries import OnCallNow

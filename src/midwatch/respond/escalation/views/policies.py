@@ -23,7 +23,7 @@ from midwatch.core.actor import Actor
 from midwatch.core.render import page_or_partial
 from midwatch.people.models import Team, User
 from midwatch.people.queries import actor_of, may_edit_team
-from midwatch.respond.alerts.views.common import acting_user, viewer
+from midwatch.people.viewing import acting_user, viewer
 from midwatch.respond.escalation import forms
 from midwatch.respond.escalation.actions import policies as actions
 from midwatch.respond.escalation.models import EscalationPolicy, PolicyStep, ServicePolicy, TeamPolicy
