@@ -36,6 +36,7 @@ ORPHANS_KILLED_AFTER_SECONDS = 8.0
 HEALTHY_SECONDS = 30.0  # a child that ran so long starts its back-off anew
 BACK_OFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 BACKLOG = 2048
+ADDRESS_FILE = "address"  # of the data directory: the command line beside us builds its links with it
 GO = b"G"  # to a child: the database is prepared
 
 
@@ -306,6 +307,7 @@ class Supervisor:
                 f"  first run       open {found.base_url}/setup and give this one-time code: {self.setup_code}"
             )
         self.setup_code = None
+        (found.data_dir / ADDRESS_FILE).write_text(f"{found.base_url}\n", "utf-8")
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
 

@@ -148,6 +148,12 @@ def test_too_large(bo: Api) -> None:
     problem(bo.post("/alerts", raw=raw), 413, "too_large")
 
 
+def test_a_body_in_chunks(bo: Api) -> None:
+    headers = {**bo.headers, "Transfer-Encoding": "chunked"}
+    answer = bo.client.generic("POST", "/api/v1/alerts", b"", content_type="application/json", headers=headers)
+    problem(answer, 411, "length_required")
+
+
 @pytest.mark.parametrize("path", ["", "/", "/nothing", "/alerts/x", "/alerts/-1", "/alerts/1/", "/alerts/1/explode"])
 def test_addresses_that_are_not_there(bo: Api, path: str) -> None:
     problem(bo.get(path), 404, "not_found")

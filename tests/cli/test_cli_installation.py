@@ -148,3 +148,13 @@ def test_what_the_supervisor_is_told(run: Run, argv: tuple[str, ...], function: 
     (args,) = called.call_args.args
     assert isinstance(args, Namespace)
     assert wanted.items() <= vars(args).items()
+
+
+def test_links_lead_to_where_serve_listens(data: Path) -> None:
+    (data / "address").write_text("http://127.0.0.1:8123\n")
+    try:
+        assert call(data, "user", "create", "lena", "--json").json["invitation"].startswith("http://127.0.0.1:8123/")
+        told = call(data, "user", "reset", "lena", "--json", MIDWATCH_BASE_URL="https://midwatch.example.com")
+        assert told.json["link"].startswith("https://midwatch.example.com/")
+    finally:
+        (data / "address").unlink()

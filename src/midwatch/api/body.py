@@ -47,6 +47,8 @@ def decode(body: bytes) -> Any:
 
 def refuse_large(request: HttpRequest) -> None:
     """Before the body is touched. Raises `ProblemError`."""
+    if "chunked" in request.headers.get("Transfer-Encoding", "") and not request.META.get("CONTENT_LENGTH"):
+        raise ProblemError("length_required", "send the body in one piece, with Content-Length")  # WSGI reads no other
     too_large = ProblemError("too_large", f"send at most {BODY_MAX // 1024} KiB; long text belongs behind a link")
     try:
         length = int(request.META.get("CONTENT_LENGTH") or 0)

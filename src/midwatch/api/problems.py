@@ -27,6 +27,7 @@ CODES: Mapping[str, Code] = {
     "not_found": Code(404, "There is no such thing"),
     "method_not_allowed": Code(405, "This address does not take this method"),
     "refused": Code(409, "A rule says no"),
+    "length_required": Code(411, "The request does not say how long it is"),
     "too_large": Code(413, "The request is too large"),
     "invalid": Code(422, "A field is wrong"),
     "internal": Code(500, "A fault in Midwatch"),

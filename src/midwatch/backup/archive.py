@@ -35,7 +35,13 @@ SECRETS = ("secret-key", "admin-token")
 MEMBERS = (MAIN, LOG, *SECRETS)
 MANIFEST_BYTES_MAX = 100_000
 BUSY_SECONDS = 30.0
-COUNTED = {"users": "people_user", "services": "catalog_service", "sources": "alerts_source", "alerts": "alerts_alert"}
+COUNTED = {
+    "people": "people_user WHERE name <> 'admin-token'",
+    "services": "catalog_service",
+    "sources": "alerts_source",
+    "alerts": "alerts_alert WHERE is_test = 0",
+    "open_alerts": "alerts_alert WHERE is_test = 0 AND status <> 'resolved'",
+}
 
 
 class BackupError(Exception):
@@ -124,7 +130,6 @@ def opened_database(path: Path, *, mode: str) -> Iterator[Any]:
 def _manifest(copies: dict[str, Path]) -> Manifest:
     with opened_database(copies[MAIN], mode="ro") as main:
         counts = {name: int(_one(main, f"SELECT count(*) FROM {table}", 0)) for name, table in COUNTED.items()}  # noqa: S608
-        counts["open_alerts"] = int(_one(main, "SELECT count(*) FROM alerts_alert WHERE status <> 'resolved'", 0))
         offset = int(_one(main, "SELECT offset FROM intake_offset", 0))
         read_epoch = str(_one(main, "SELECT epoch FROM intake_offset", ""))
     epoch, last = "", 0

@@ -13,7 +13,8 @@ from django.db import DatabaseError, OperationalError, ProgrammingError, connect
 
 from midwatch.cli.output import VerbError, complain
 from midwatch.core import logs
-from midwatch.settings import settings
+from midwatch.settings import PREFIX, raw, settings
+from midwatch.supervisor import ADDRESS_FILE
 
 LOGGED = "error"  # while a verb runs, on standard error, beside its own words
 
@@ -23,6 +24,7 @@ def run(args: Namespace) -> int:
     try:
         if args.verb.needs == "database":
             there_must_be_a_database()
+            learn_address()
         set_up_django()
         module, _, function = args.verb.call.partition(":")
         return int(getattr(importlib.import_module(module), function)(args))
@@ -41,6 +43,14 @@ def there_must_be_a_database() -> None:
             f"there is no Midwatch in {found.data_dir}: start it with `midwatch serve`, "
             "or name its directory with --data or MIDWATCH_DATA_DIR"
         )
+
+
+def learn_address() -> None:
+    """The address that `serve` listens on, or was told, where this process was told none: links are built with it."""
+    path = settings().data_dir / ADDRESS_FILE
+    if not raw("BASE_URL") and path.is_file():
+        os.environ[f"{PREFIX}BASE_URL"] = path.read_text("utf-8").strip()
+        settings.cache_clear()
 
 
 def set_up_django() -> None:

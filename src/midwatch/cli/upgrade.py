@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 
 from midwatch.cli.output import show
@@ -11,6 +12,7 @@ from midwatch.startup import upgrade as bring_up_to_date
 
 def upgrade(args: Namespace) -> int:
     """SQLite: after a backup. PostgreSQL: one node at a time, under an advisory lock."""
+    os.umask(0o077)  # what is made here is ours alone
     applied = bring_up_to_date()
     if not applied:
         lines = ["The database is of this version already."]

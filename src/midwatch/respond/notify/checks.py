@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from django.db.models import Count
 
@@ -38,11 +39,20 @@ def channels_are_set_up() -> list[Check]:
     if not used:
         text, remedy = "nobody has a contact method", "every person adds one in their profile, with a test page"
         checks.append(Check("channels", question, "warning", text, remedy))
-    if used.get("voice") and not settings().has_public_url:
+    if used.get("voice") and not can_be_called_back():
         text = "calls cannot be answered with keys: the provider cannot reach this address"
         remedy = "set MIDWATCH_PUBLIC_URL to an address that providers reach (only /p/ and /hooks/ are needed)"
         checks.append(Check("channels.callbacks", question, "warning", text, remedy))
     return checks
+
+
+def can_be_called_back() -> bool:
+    """Providers come from the internet: an address was set, and it is not this machine's own."""
+    return settings().has_public_url and urlsplit(settings().public_url).hostname not in {
+        "localhost",
+        "127.0.0.1",
+        "::1",
+    }
 
 
 def methods_work() -> Check:
