@@ -6,3 +6,4 @@ import "./live.js";
 import "./bulk-select.js";
 import "./keys.js";
 import "./small.js";
+import "./zone-here.js";

@@ -85,6 +85,7 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTHENTICATION_BACKENDS = ["midwatch.people.passwords.Backend"]
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/"
+SESSION_ENGINE = "midwatch.web.sessions"
 SESSION_COOKIE_NAME = "midwatch_session"
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 SESSION_COOKIE_SECURE = _base.scheme == "https"
