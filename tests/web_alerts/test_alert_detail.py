@@ -163,3 +163,13 @@ def test_no_such_alert(world: World, as_: As, number: str) -> None:
     client = as_(world.bo)
     assert client.get(f"/alerts/{number}").status_code == 404
     assert client.post(f"/alerts/{number}/acknowledge").status_code == 404
+
+
+def test_who_is_being_called(world: World, as_: As) -> None:
+    alert = opened(world)
+    text = " ".join(as_(world.bo).get(f"/alerts/{alert.number}").content.decode().split())
+    called = text[text.index("Being called:") :][:300]
+    assert "Cy" in called
+    assert "level 1" in called
+    as_(world.bo).post(f"/alerts/{alert.number}/resolve")
+    assert "Being called:" not in as_(world.bo).get(f"/alerts/{alert.number}").content.decode()

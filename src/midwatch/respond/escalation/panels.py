@@ -16,13 +16,16 @@ from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.models import Escalation
 from midwatch.respond.escalation.queries import progress
 from midwatch.respond.notify.models import Page, PageState
+from midwatch.respond.notify.queries import pages_of
 
 PEOPLE_MAX = 500
 ABOUT_NOW = timedelta(seconds=3)  # a step that waits for its hand-over is looked at each second: no countdown for that
 
 
 def _progress(request: HttpRequest, alert: Alert) -> str:
-    return render_to_string("escalation/_progress.html", {"alert": alert, "progress": progress(alert)}, request)
+    calling = [page for page in pages_of(alert) if page.state == PageState.RUNNING and alert.is_open]
+    context = {"alert": alert, "progress": progress(alert), "calling": calling}
+    return render_to_string("escalation/_progress.html", context, request)
 
 
 def _acts(request: HttpRequest, alert: Alert) -> str:
