@@ -146,8 +146,13 @@ def deliver_due(*, node: str = "inline", rounds_max: int = 1_000) -> int:
     """Send everything that is due, here and now, without threads: for stories."""
     sent = 0
     for _ in range(rounds_max):
-        claimed = [one for channel in integration.channels() for one in claim_deliveries(channel, by=node, limit=50)]
-        polled = [one for channel in integration.channels() for one in claim_polls(channel)]
+        claimed = [
+            one
+            for channel in integration.channels()
+            if has_due(channel)
+            for one in claim_deliveries(channel, by=node, limit=50)
+        ]
+        polled = [one for channel in integration.channels() if has_poll_due(channel) for one in claim_polls(channel)]
         if not claimed and not polled:
             return sent
         for delivery in claimed:

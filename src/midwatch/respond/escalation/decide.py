@@ -16,6 +16,7 @@ ASK_BEFORE = timedelta(minutes=5)
 ACK_TIMEOUT_HIGH = timedelta(minutes=30)
 HAND_OVER_WITHIN = timedelta(seconds=60)  # a step that is not handed over by then has failed (notify says so)
 HAND_OVER_POLL = timedelta(seconds=1)
+HAND_OVER_POLL_MAX = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,14 @@ def decide(facts: Facts) -> Decision:
         return _acknowledged(facts)
     if facts.next_step < len(facts.steps):
         due_at = step_due_at(facts)
-        return SendStep(facts.next_step, due_at) if due_at <= facts.now else Wait(due_at)
+        return _send(facts, facts.next_step, due_at) if due_at <= facts.now else Wait(due_at)
     return _after_the_last_step(facts)
+
+
+def _send(facts: Facts, index: int, due_at: datetime) -> SendStep:
+    """Late is measured by the plan: what a delay of our own put off is late, although it keeps its distance."""
+    planned = facts.round_started_at + facts.steps[index].after - facts.pulled
+    return SendStep(index, min(planned, due_at))
 
 
 def step_due_at(facts: Facts) -> datetime:
@@ -145,8 +152,14 @@ def _due_by_the_clock(facts: Facts) -> datetime:
         return planned  # steps of the same moment do not wait for each other
     handed_over_at = _handed_over_at(facts)
     if handed_over_at is None:
-        return max(planned, facts.now + HAND_OVER_POLL)
+        return max(planned, _look_again_at(facts))
     return max(planned, handed_over_at + share)
+
+
+def _look_again_at(facts: Facts) -> datetime:
+    """A message that is under way is looked at soon, and less often the longer it takes; a failure is told at once."""
+    waited = facts.now - facts.sent_at if facts.sent_at is not None else timedelta(0)
+    return facts.now + min(max(HAND_OVER_POLL, waited / 4), HAND_OVER_POLL_MAX)
 
 
 def _handed_over_at(facts: Facts) -> datetime | None:
@@ -173,7 +186,7 @@ def _acknowledged(facts: Facts) -> Decision:
     if unresolved is not None:
         due_at = _unresolved_due_at(facts, unresolved)
         if due_at <= facts.now:
-            return SendStep(unresolved, due_at)
+            return _send(facts, unresolved, due_at)
         ends.append(due_at)
     if facts.ack_timeout is not None and facts.acknowledged_at is not None:
         ends_at = facts.acknowledged_at + facts.ack_timeout
@@ -208,7 +221,7 @@ def _after_the_last_step(facts: Facts) -> Decision:
     handed_over_at = _handed_over_at(facts)
     is_pending = facts.sent_at is not None and not facts.has_failed and handed_over_at is None
     if is_pending and not facts.has_reached:
-        return Wait(facts.now + HAND_OVER_POLL, "sending")
+        return Wait(_look_again_at(facts), "sending")
     has_reached = facts.has_reached or (facts.handed_over_at is not None)
     ended_at = handed_over_at or facts.sent_at or facts.round_started_at
     next_round_at = ended_at + facts.repeat_after if facts.round < facts.rounds_limit else None

@@ -6,11 +6,13 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 
 from midwatch.core import clock, integration
 from midwatch.core.actor import ENGINE
+from midwatch.core.guard import guarded
 from midwatch.core.integration import DeliveryError, Message, MessageAlert, Receipt, StatusReport
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod
@@ -235,28 +237,29 @@ def _write_failure(delivery: Delivery, error: DeliveryError) -> None:
 
 def pass_on_overdue(*, limit: int = 200) -> int:
     """Sixty seconds without a hand-over count as failed: the next method goes out while this one keeps trying."""
+    overdue = Delivery.objects.filter(
+        state__in=OUTSTANDING,
+        passed_on_at=None,
+        wanted_at__lte=clock.now() - plan.FAILED_AFTER,
+        kind__in=[DeliveryKind.PAGE, DeliveryKind.BUNDLE],
+    ).order_by("wanted_at")
+    found = list(overdue.select_related("user")[:limit])
+    return sum(guarded("overdue delivery", partial(_pass_on, delivery), otherwise=0) for delivery in found)
+
+
+def _pass_on(delivery: Delivery) -> int:
     now = clock.now()
     with transaction.atomic():
-        overdue = list(
-            Delivery.objects.filter(
-                state__in=OUTSTANDING,
-                passed_on_at=None,
-                wanted_at__lte=now - plan.FAILED_AFTER,
-                kind__in=[DeliveryKind.PAGE, DeliveryKind.BUNDLE],
-            )
-            .select_for_update(skip_locked=True, of=("self",))
-            .select_related("user")
-            .order_by("wanted_at")[:limit]
-        )
-        if not overdue:
+        waiting = Delivery.objects.filter(pk=delivery.pk, state__in=OUTSTANDING, passed_on_at=None)
+        if not waiting.update(passed_on_at=now):
             return 0
-        Delivery.objects.filter(pk__in=[d.pk for d in overdue]).update(passed_on_at=now)
-        for delivery in overdue:
-            for alert_id in _alert_ids(delivery):
-                text = f"Not handed over to {delivery.user} by {delivery.method_name} ({delivery.channel}) within 60 s: passing on"
-                note(alert_id, "delivery_overdue", text, ENGINE, delivery=delivery.pk)
-            method_failed(_pages(delivery), now)
-    return len(overdue)
+        text = (
+            f"Not handed over to {delivery.user} by {delivery.method_name} ({delivery.channel}) within 60 s: passing on"
+        )
+        for alert_id in _alert_ids(delivery):
+            note(alert_id, "delivery_overdue", text, ENGINE, delivery=delivery.pk)
+        method_failed(_pages(delivery), now)
+    return 1
 
 
 def find_delivery(reference: str, provider_id: str = "") -> Delivery | None:
