@@ -15,6 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 PREFIX = "MIDWATCH_"
+LISTEN_URL = (
+    "_MIDWATCH_LISTEN_URL"  # set by `serve` for its parts: where it listens, for links when no address was given
+)
 
 
 class SettingError(SystemExit):
@@ -228,10 +231,16 @@ class Settings:
         return self.data_dir / "events.sqlite3"
 
 
+def _is_gateway_here() -> bool:
+    """A provider's gateway on this very machine can call loopback addresses back."""
+    host = urlsplit(str(value("TWILIO_BASE_URL"))).hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
 @cache
 def settings() -> Settings:
     """Read once. Tests call `settings.cache_clear()` after changing the environment."""
-    base_url = str(value("BASE_URL")) or "http://127.0.0.1:8000"
+    base_url = str(value("BASE_URL")) or os.environ.get(LISTEN_URL) or "http://127.0.0.1:8000"
     values = {
         field: value(field.upper())
         for field in Settings.__dataclass_fields__
@@ -240,7 +249,7 @@ def settings() -> Settings:
     return Settings(
         base_url=base_url,
         public_url=str(value("PUBLIC_URL")) or base_url,
-        has_public_url=bool(value("PUBLIC_URL") or value("BASE_URL")),
+        has_public_url=bool(value("PUBLIC_URL") or value("BASE_URL")) or _is_gateway_here(),
         email_urls=value("EMAIL_URL"),  # type: ignore[arg-type]
         **values,  # type: ignore[arg-type]
     )

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from midwatch import __version__
-from midwatch.settings import PREFIX, raw, secret_key, settings
+from midwatch.settings import LISTEN_URL, PREFIX, raw, secret_key, settings
 
 STOP_SECONDS = 12.0  # of the fifteen that `serve` promises
 ORPHANS_SECONDS = 30.0
@@ -94,9 +94,7 @@ def _take(args: Namespace) -> None:
         os.environ[f"{PREFIX}DATA_DIR"] = str(args.data)
     if getattr(args, "port", None) and not raw("BASE_URL"):
         host = "127.0.0.1" if args.host in {"0.0.0.0", "::", ""} else args.host  # noqa: S104 - a comparison
-        os.environ[f"{PREFIX}BASE_URL"] = (
-            f"http://[{host}]:{args.port}" if ":" in host else f"http://{host}:{args.port}"
-        )
+        os.environ[LISTEN_URL] = f"http://[{host}]:{args.port}" if ":" in host else f"http://{host}:{args.port}"
     settings.cache_clear()
     settings()
 
