@@ -234,7 +234,7 @@ class Settings:
 def _is_gateway_here() -> bool:
     """A provider's gateway on this very machine can call loopback addresses back."""
     host = urlsplit(str(value("TWILIO_BASE_URL"))).hostname or ""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 @cache

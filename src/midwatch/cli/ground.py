@@ -13,7 +13,7 @@ from django.db import DatabaseError, OperationalError, ProgrammingError, connect
 
 from midwatch.cli.output import VerbError, complain
 from midwatch.core import logs
-from midwatch.settings import PREFIX, raw, settings
+from midwatch.settings import LISTEN_URL, raw, settings
 from midwatch.supervisor import ADDRESS_FILE
 
 LOGGED = "error"  # while a verb runs, on standard error, beside its own words
@@ -49,7 +49,7 @@ def learn_address() -> None:
     """The address that `serve` listens on, or was told, where this process was told none: links are built with it."""
     path = settings().data_dir / ADDRESS_FILE
     if not raw("BASE_URL") and path.is_file():
-        os.environ[f"{PREFIX}BASE_URL"] = path.read_text("utf-8").strip()
+        os.environ[LISTEN_URL] = path.read_text("utf-8").strip()
         settings.cache_clear()
 
 
