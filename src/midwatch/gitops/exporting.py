@@ -129,7 +129,9 @@ def _rules(rules: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_nothing(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if value not in (None, [])}
+    return {
+        name: value for name, value in found.items() if value is not None and (value != [] or name != "restrictions")
+    }
 
 
 def _stream(found: Iterator[dict[str, Any]]) -> str:

@@ -47,12 +47,10 @@ def why_kept(found: Managed, gone_teams: Collection[int] = ()) -> str:
             _used("Service", Service.objects.filter(depends_on=found), reasons)
         case EscalationPolicy():
             _open_escalations(Q(policy=found), reasons)
-            _used(
-                "Service",
-                Service.objects.filter(pk__in=ServicePolicy.objects.filter(policy=found).values("service")),
-                reasons,
-            )
-            _used("Team", Team.objects.filter(pk__in=TeamPolicy.objects.filter(policy=found).values("team")), reasons)
+            services = ServicePolicy.objects.filter(policy=found).values("service")
+            _used("Service", Service.objects.filter(pk__in=services), reasons)
+            teams = TeamPolicy.objects.filter(policy=found).exclude(team__in=gone_teams).values("team")
+            _used("Team", Team.objects.filter(pk__in=teams), reasons)
         case Schedule():
             _open_escalations(Q(direct_schedule=found), reasons)
             _targeted(Q(schedule=found), reasons)
@@ -92,9 +90,8 @@ def _open_escalations(which: Q, reasons: list[str]) -> None:
 def _used(kind: str, users: QuerySet[Any], reasons: list[str]) -> None:
     names = [str(name) for name in users.order_by("name").values_list("name", flat=True)[:4]]
     if names:
-        reasons.append(
-            f"{', '.join(f'{kind}/{name}' for name in names[:3])}{', ...' if len(names) > 3 else ''} needs it"
-        )
+        shown = ", ".join(f"{kind}/{name}" for name in names[:3])
+        reasons.append(f"needed by {shown}{', ...' if len(names) > 3 else ''}")
 
 
 def _targeted(which: Q, reasons: list[str]) -> None:

@@ -124,6 +124,8 @@ Table = Mapping[str, Field]
 def did_you_mean(word: str, known: Iterable[str], what: str) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if not near and len(word) > 2:
+        near = [known_name for known_name in names if known_name.lower().startswith(word.lower())]
     if near:
         return f"did you mean {near[0]}?"
     if not names:
