@@ -305,7 +305,8 @@ class Supervisor:
                 f"  first run       open {found.base_url}/setup and give this one-time code: {self.setup_code}"
             )
         self.setup_code = None
-        (found.data_dir / ADDRESS_FILE).write_text(f"{found.base_url}\n", "utf-8")
+        with suppress(OSError):  # a full disk is no reason to end what runs
+            (found.data_dir / ADDRESS_FILE).write_text(f"{found.base_url}\n", "utf-8")
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
 
