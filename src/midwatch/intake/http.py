@@ -106,6 +106,16 @@ async def _read_rest(receive: Receive, start: bytes, limit: int) -> bytes:
     return b"".join(parts)
 
 
+def replayed(body: bytes, rest: Receive) -> Receive:
+    """A `receive` that gives the body that was read already, and then what the client does next."""
+    messages: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> MutableMapping[str, Any]:
+        return messages.pop() if messages else await rest()
+
+    return receive
+
+
 def inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
     """Undo gzip or deflate, never beyond `limit` bytes."""
     if encoding == b"identity":

@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from midwatch.core import clock
 from midwatch.core.integration import Accept, Refuse, Source
@@ -37,6 +38,7 @@ from midwatch.intake.http import (
     answer,
     read_body,
     read_head,
+    replayed,
 )
 from midwatch.intake.keys import KnownSource, SourceKeys, UnreadableError
 from midwatch.intake.records import CHANGE, EVENT, PING, REFUSED, Kind, LogError, microseconds, minted_text
@@ -45,6 +47,7 @@ from midwatch.intake.writer import FullError, Writer
 READ_SECONDS = 30.0
 BODY_MAX_DEFAULT = 1024 * 1024
 PING_BODY_MAX = 10_000
+PAGE_BODY_MAX = 8 * 1024 * 1024  # of what goes to Django, which has smaller limits of its own
 LARGE_BODY = 256 * 1024  # decoding more than this would hold up the event loop: a thread does it
 REFUSED_BODY_MAX = 4_096
 RETRY_AFTER = (b"retry-after", b"5")
@@ -106,7 +109,7 @@ class Lane:
             elif path == "/healthz":
                 await answer(send, 200, b"ok\n", (TEXT_TYPE,), is_head=scope["method"] == "HEAD")
             else:
-                await self._behind(scope, receive, send)
+                await self._pass_on(scope, receive, send)
         except RefusalError as refusal:
             await self._refuse(send, refusal)
         except GoneError:
@@ -161,6 +164,26 @@ class Lane:
         body = await self._body(receive, head, BODY_MAX_DEFAULT, known)
         await self._keep(known.id, PING, head.content_type, minted_text(minted), body[:PING_BODY_MAX])
         await answer(send, 200, b"OK", (TEXT_TYPE,), is_head=scope["method"] == "HEAD")
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """To Django, with the whole body in hand: a slow sender must not keep one of its few threads waiting.
+
+        WSGI knows no chunked bodies (the length is told), takes a header with an underscore for the one with a dash
+        (such are dropped, or anybody could forge X-Forwarded-For), and wants an ASCII query.
+        """
+        headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
+        names = {name for name, _ in headers}
+        if b"content-length" in names or b"transfer-encoding" in names:
+            head = read_head(headers)
+            head.encoding = b""
+            body = await self._body(receive, head, PAGE_BODY_MAX, None)
+            headers = [pair for pair in headers if pair[0] not in {b"content-length", b"transfer-encoding"}]
+            headers.append((b"content-length", b"%d" % len(body)))
+            receive = replayed(body, receive)
+        passed = {**scope, "headers": headers}
+        if not scope["query_string"].isascii():
+            passed["query_string"] = quote(scope["query_string"], safe="%&=+;/?:@!$'()*,~").encode()
+        await self._behind(passed, receive, send)
 
     # --- steps ---
 

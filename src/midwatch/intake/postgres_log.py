@@ -18,9 +18,10 @@ from midwatch.core import clock
 from midwatch.core.postgresql.base import parameters
 from midwatch.core.postgresql.wake import PG_CHANNEL
 from midwatch.core.wake import WORK
-from midwatch.intake.records import COLUMNS, Batch, LogError, Record, Row, minted_value
+from midwatch.intake.records import BODY_MAX, COLUMNS, Batch, LogError, Record, Row, minted_value
 
 _SELECT = f"SELECT id, {COLUMNS} FROM intake_event"  # noqa: S608 - names of our own
+_SELECT_HEADS = _SELECT.replace("body", "substring(body from 1 for %s)")
 # One statement is one transaction and one round trip: the rows, and the call that wakes the engine at the commit.
 _WRITE = f"""
 WITH added AS (
@@ -54,10 +55,19 @@ class PostgresStore:
             given = {**parameters(self._url), "autocommit": True, "application_name": "midwatch intake"}
             try:
                 self._connection = psycopg.connect(**given)
+                self._connection.prepare_threshold = None  # prepared statements break behind transaction poolers
+                self._learn_time(self._connection)
             except psycopg.Error as error:
+                self.close()
                 raise LogError(f"PostgreSQL cannot be reached: {type(error).__name__}") from error
-            self._connection.prepare_threshold = None  # prepared statements break behind transaction poolers
         return self._connection
+
+    @staticmethod
+    def _learn_time(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        """The clock of all nodes is the database's."""
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+        if row is not None:
+            clock.learn_offset(row[0], asked_at=clock.machine_now())
 
     def write(self, rows: Sequence[Row]) -> None:
         columns = [list(column) for column in zip(*rows, strict=True)]
@@ -86,6 +96,7 @@ class PostgresStore:
 
     def prune(self, before: datetime, limit: int) -> int:
         try:
+            self._learn_time(self._open())
             return self._open().execute(_PRUNE, (before, limit)).rowcount
         except psycopg.Error as error:
             self.close()
@@ -138,8 +149,9 @@ class PostgresLog:
     def backlog(self) -> int:
         return int(self._rows("SELECT count(*) FROM intake_event WHERE done_at IS NULL")[0][0])
 
-    def events_of(self, source_id: int, limit: int) -> list[Record]:
-        rows = self._rows(f"{_SELECT} WHERE source_id = %s ORDER BY id DESC LIMIT %s", [source_id, limit])
+    def events_of(self, source_id: int, limit: int, *, body_max: int | None = None) -> list[Record]:
+        query = f"{_SELECT_HEADS} WHERE source_id = %s ORDER BY id DESC LIMIT %s"
+        rows = self._rows(query, [body_max or BODY_MAX, source_id, limit])
         return [_record(row) for row in rows]
 
     def find(self, token: str, source_id: int) -> Record | None:

@@ -18,6 +18,7 @@ REFUSED: Kind = "refused"
 # (token, source_id, kind, received in microseconds, content type, minted as JSON or "", body): what the lane writes
 Row = tuple[str, int, str, int, str, str, bytes]
 COLUMNS = "token, source_id, kind, received_at, content_type, minted, body"
+BODY_MAX = 2**30  # more than any body: "all of it"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,8 +80,8 @@ class EventLog(Protocol):
     def backlog(self) -> int:
         """Events that are not alerts yet."""
 
-    def events_of(self, source_id: int, limit: int) -> list[Record]:
-        """The last events of a source, newest first."""
+    def events_of(self, source_id: int, limit: int, *, body_max: int | None = None) -> list[Record]:
+        """The last events of a source, newest first. `body_max`: only so many bytes of each body are read."""
 
     def find(self, token: str, source_id: int) -> Record | None:
         """One event of a source by its event_id."""

@@ -21,6 +21,7 @@ from django.db import connection
 from midwatch.core import wake
 from midwatch.intake.models import Offset
 from midwatch.intake.records import (
+    BODY_MAX,
     COLUMNS,
     Batch,
     ConflictError,
@@ -55,6 +56,7 @@ COMMIT;
 _INSERT = f"INSERT INTO event ({COLUMNS}) VALUES "  # noqa: S608 - names of our own
 _ROW = "(?,?,?,?,?,?,?)"
 _SELECT = f"SELECT id, {COLUMNS} FROM event"  # noqa: S608
+_SELECT_HEADS = _SELECT.replace("body", "substr(body, 1, ?)")
 
 
 def _connect(path: Path, *, mode: str) -> Any:
@@ -246,8 +248,9 @@ class SqliteLog:
         _, start, _ = self._position(epoch, last)
         return int(self._rows("SELECT count(*) FROM event WHERE id > ?", (start,))[0][0]) if start < last else 0
 
-    def events_of(self, source_id: int, limit: int) -> list[Record]:
-        rows = self._rows(f"{_SELECT} WHERE source_id = ? ORDER BY id DESC LIMIT ?", (source_id, limit))
+    def events_of(self, source_id: int, limit: int, *, body_max: int | None = None) -> list[Record]:
+        query = f"{_SELECT_HEADS} WHERE source_id = ? ORDER BY id DESC LIMIT ?"
+        rows = self._rows(query, (body_max or BODY_MAX, source_id, limit))
         return [_record(row) for row in rows]
 
     def find(self, token: str, source_id: int) -> Record | None:

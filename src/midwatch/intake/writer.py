@@ -80,8 +80,8 @@ class Writer:
 
     def submit(self, row: Row) -> asyncio.Future[None]:
         """The future is done when the row is on disk; it raises `LogError`. Raises `FullError` at once."""
-        if self._problem:
-            raise FullError(self._problem)
+        if self._problem or self._is_stopping:
+            raise FullError(self._problem or "the server ends")
         if len(self._queue) >= self._queue_max or self._bytes > BYTES_QUEUED_MAX:
             raise FullError("too many events are waiting")
         assert self._loop is not None, "start() comes first"

@@ -8,17 +8,19 @@ from datetime import timedelta
 from django.http import HttpRequest
 from django.template.loader import get_template, render_to_string
 
+from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.core.contribute import Badge, Panel
-from midwatch.people.queries import active_people
+from midwatch.people.queries import active_people, may_edit_team
 from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.models import Alert
-from midwatch.respond.escalation.models import Escalation
-from midwatch.respond.escalation.queries import progress
+from midwatch.respond.escalation.models import Escalation, EscalationPolicy, ServicePolicy, TeamPolicy
+from midwatch.respond.escalation.queries import policy_for, progress
 from midwatch.respond.notify.models import Page, PageState
 from midwatch.respond.notify.queries import pages_of
 
 PEOPLE_MAX = 500
+POLICIES_MAX = 500
 ABOUT_NOW = timedelta(seconds=3)  # a step that waits for its hand-over is looked at each second: no countdown for that
 
 
@@ -41,5 +43,33 @@ def _next_steps(request: HttpRequest, rows: Sequence[Alert]) -> Mapping[int, str
     return {one.alert_id: template.render({"escalation": one, "soon": soon}).strip() for one in found}
 
 
-PANELS = [Panel("alert.state", 10, _progress), Panel("alert.acts", 10, _acts)]
-BADGES = [Badge("alert.row", 10, _next_steps)]
+def _policy(request: HttpRequest, service: Service) -> str:
+    """What alerts of a service are escalated by; and, for who may, another choice."""
+    user = viewer(request)
+    may_edit = may_edit_team(user, service.team) and not service.is_from_code
+    own = ServicePolicy.objects.select_related("policy").filter(service=service).first()
+    context = {
+        "service": service,
+        "policy": policy_for(service, service.team),
+        "is_own": own is not None,
+        "may_edit": may_edit,
+        "policies": EscalationPolicy.objects.order_by("name")[:POLICIES_MAX] if may_edit else [],
+    }
+    return render_to_string("escalation/_service.html", context, request)
+
+
+def _without_policy(request: HttpRequest, rows: Sequence[Service]) -> Mapping[int, str]:
+    """Beside a service that nobody is paged for."""
+    own = set(ServicePolicy.objects.filter(service__in=rows).values_list("service_id", flat=True))
+    teams = set(TeamPolicy.objects.values_list("team_id", flat=True))
+    bare = [service for service in rows if service.pk not in own and service.team_id not in teams]
+    text = render_to_string("escalation/_service_row.html").strip() if bare else ""
+    return {service.pk: text for service in bare}
+
+
+PANELS = [
+    Panel("alert.state", 10, _progress),
+    Panel("alert.acts", 10, _acts),
+    Panel("service.side", 20, _policy),
+]
+BADGES = [Badge("alert.row", 10, _next_steps), Badge("service.row", 20, _without_policy)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from midwatch.respond.escalation.views import acts, hooks, landing, paging, policies
+from midwatch.respond.escalation.views import acts, binding, hooks, landing, paging, policies
 
 app_name = "escalation"
 urlpatterns = [
@@ -18,6 +18,7 @@ urlpatterns = [
     path("policies/<slug:name>", policies.policy_detail, name="policy"),
     path("policies/<slug:name>/edit", policies.edit, name="edit"),
     path("policies/<slug:name>/delete", policies.delete, name="delete"),
+    path("services/<slug:name>/policy", binding.bind, name="bind_service"),
     path("p/<str:token>", landing.landing, name="landing"),
     path("hooks/<str:provider>", hooks.hook, name="hook_root"),
     path("hooks/<str:provider>/<path:rest>", hooks.hook, name="hook"),

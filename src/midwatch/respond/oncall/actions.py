@@ -105,6 +105,21 @@ def set_layers(schedule: Schedule, layers: Sequence[LayerFields], by: Actor, *, 
         audit.record(by, "set layers", "schedule", schedule.name, {"layers": [layer.name for layer in layers]})
 
 
+def planned(
+    schedule: Schedule | None, layers: Sequence[LayerFields], time_zone: str, *, combine: str = Combine.COVER
+) -> resolve.Schedule:
+    """What `change_schedule` and `set_layers` by hand would make of a schedule (None: of a new one), without writing.
+
+    Raises `ValueError`.
+    """
+    zones.zone(time_zone)
+    _check_layers(layers)
+    known = resolvable(schedule) if schedule is not None else resolve.Schedule(time_zone, "cover", ())
+    before = {layer.name: layer for layer in known.layers}
+    made = tuple(_value(layer, _kept_turns(layer, before.get(layer.name), time_zone)) for layer in layers)
+    return resolve.Schedule(time_zone, "all" if combine == Combine.ALL else "cover", made, known.overrides)
+
+
 def delete_schedule(schedule: Schedule, by: Actor, *, mark: Mark | None = None) -> None:
     """The database refuses while a policy pages it (`ProtectedError`)."""
     guard(schedule, mark)

@@ -189,6 +189,11 @@ def shifts_of_schedule(schedule: Schedule, start: datetime, end: datetime) -> li
 
 def shifts_of(user: User, start: datetime, end: datetime) -> list[ShiftRow]:
     """When this person is on call, on every schedule, by start; shifts are whole, not cut at `start` and `end`."""
+    return sorted(_rows(whole_shifts_of(user, start, end)), key=lambda row: (row.start, row.schedule.name))
+
+
+def whole_shifts_of(user: User, start: datetime, end: datetime) -> list[tuple[Schedule, resolve.Shift]]:
+    """The same as values, schedule by schedule."""
     wanted = list(
         schedules().filter(
             Q(pk__in=TurnMember.objects.filter(user=user).values("layer__schedule"))
@@ -196,13 +201,12 @@ def shifts_of(user: User, start: datetime, end: datetime) -> list[ShiftRow]:
         )
     )
     values = resolvables(wanted, since=start)
-    found = [
+    return [
         (schedule, shift)
         for schedule in wanted
         for shift in resolve.shifts(values[schedule.pk], start, end, is_whole=True)
         if shift.user == user.name
     ]
-    return sorted(_rows(found), key=lambda row: (row.start, row.schedule.name))
 
 
 def _rows(found: Sequence[tuple[Schedule, resolve.Shift]]) -> list[ShiftRow]:

@@ -1,0 +1,34 @@
+"""Which policy a service's alerts are escalated by."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from midwatch.catalog.models import Service
+from midwatch.people.queries import actor_of
+from midwatch.people.viewing import editing_user
+from midwatch.respond.escalation.actions.policies import bind_service
+from midwatch.respond.escalation.models import EscalationPolicy
+
+
+@require_POST
+@login_required
+def bind(request: HttpRequest, name: str) -> HttpResponse:
+    """`policy`: its name; empty: the team's."""
+    service = get_object_or_404(Service.objects.select_related("team"), name=name)
+    user = editing_user(request, service.team)
+    wanted = request.POST.get("policy", "")[:63]
+    policy = get_object_or_404(EscalationPolicy, name=wanted) if wanted else None
+    try:
+        bind_service(service, policy, actor_of(user, "web"))
+    except ValueError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("Its alerts go by %s now.") % (policy or _("the policy of its team")))
+    return HttpResponseRedirect(reverse("catalog:service", args=[name]))
