@@ -63,7 +63,8 @@ def _quiet_contact(usable: Sequence[ContactMethod], told: Told) -> ContactMethod
     for contact in silent:
         if contact.name == told.preference:
             return contact
-    for type_ in reversed(told.used_types):
+    # Where it rang, "go back to sleep" must arrive too: the last that rings before any that does not.
+    for type_ in sorted(reversed(told.used_types), key=lambda used: not rings(used)):
         for contact in silent:
             if contact.type == type_:
                 return contact
