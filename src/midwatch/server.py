@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ import uvicorn
 from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from midwatch.core.guard import guarded
 from midwatch.core.integration import sources
@@ -37,6 +39,8 @@ log = logging.getLogger("midwatch.server")
 FLUSH_SECONDS = 5.0
 OPEN_SECONDS = 5.0
 GRACE_SECONDS = 1  # for requests under way when the process is told to end
+KEEP_ALIVE_SECONDS = 75  # longer than senders keep theirs: closing first would cost one of them an event
+SILENT_SECONDS = 30.0
 SWITCH_SECONDS = 0.001  # of the interpreter's lock: a page being rendered must not hold up the lane for 5 ms
 
 
@@ -122,13 +126,33 @@ class Server(uvicorn.Server):
                 tell()
 
 
+class Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, but a connection that says nothing, or not all of its headers, does not stay for ever."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(SILENT_SECONDS, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if getattr(self, "cycle", None) is None and not self.transport.is_closing():
+            self.transport.close()
+
+
+def _raise_file_limit() -> None:
+    """Each sender keeps a connection open: as many as the system lets us have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def config(app: Any, address: Address) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=address.host,
         port=address.port,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ws="none",
         lifespan="on",
         interface="asgi3",
@@ -145,6 +169,7 @@ def config(app: Any, address: Address) -> uvicorn.Config:
 def run(address: Address, on_ready: Callable[[], None] = lambda: None) -> int:
     """Serve until told to end by SIGTERM or SIGINT. Returns the exit code."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    _raise_file_limit()
     server = Server(config(application(), address), [on_ready])
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=address.sockets or None))

@@ -71,8 +71,15 @@ class MemoryTable:
 
 
 async def _django(scope: Any, receive: Any, send: Any) -> None:
+    """Tells what it was given."""
+    message = await receive()
+    told = {
+        "headers": {name.decode(): value.decode("latin-1") for name, value in scope["headers"]},
+        "query": scope["query_string"].decode("ascii"),
+        "body": message.get("body", b"").decode(),
+    }
     await send({"type": "http.response.start", "status": 299, "headers": []})
-    await send({"type": "http.response.body", "body": b"Django"})
+    await send({"type": "http.response.body", "body": json.dumps(told).encode()})
 
 
 class Client:
@@ -95,6 +102,7 @@ class Client:
         body: bytes | Sequence[bytes] = b"",
         headers: Mapping[str, str] | None = None,
         receive: Callable[[], Awaitable[Any]] | None = None,
+        query: bytes = b"",
     ) -> Answer:
         parts = [body] if isinstance(body, bytes) else list(body)
         messages = [
@@ -114,6 +122,7 @@ class Client:
             "type": "http",
             "method": method,
             "path": path,
+            "query_string": query,
             "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],
         }
         await self.lane(scope, receive or next_message, send)

@@ -291,6 +291,30 @@ def test_everything_else_is_djangos() -> None:
     with_lane(work)
 
 
+def test_django_gets_whole_requests_that_wsgi_understands() -> None:
+    async def work(client: Client) -> None:
+        forged = {"X_Forwarded_For": "10.0.0.1", "X-Real": "yes", "Transfer-Encoding": "chunked"}
+        answer = await client.call("POST", "/login", [b"name=", b"ana"], forged, query="q=\u00e9&b=%20".encode())
+        assert answer.json["body"] == "name=ana"
+        assert answer.json["query"] == "q=%C3%A9&b=%20"
+        assert answer.json["headers"] == {"x-real": "yes", "content-length": "8"}
+        assert (await client.call("POST", "/login", b"x" * (module.PAGE_BODY_MAX + 1))).status == 413
+
+    assert with_lane(work).kept == []
+
+
+def test_a_slow_sender_keeps_no_thread_of_django_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READ_SECONDS", 0.1)
+
+    async def work(client: Client) -> None:
+        async def receive() -> Any:
+            await asyncio.sleep(3_600)
+
+        assert (await client.call("POST", "/login", b"", {"Content-Length": "5"}, receive)).status == 408
+
+    with_lane(work)
+
+
 def test_hostile_content_types_are_not_kept() -> None:
     async def work(client: Client) -> None:
         await client.call("POST", f"/in/{GENERIC}", BODY, {"Content-Type": "a\x01\x7f"})
