@@ -85,13 +85,15 @@ CASES = [
         "User",
         "contactMethods: [{name: h, type: webhook, address: 'http://h/', secretFrom: {env: PATH}}]",
         5,
-        "User/x: contactMethods[0].secretFrom.env: not a name that may be referred to (PATH), write a variable that begins with MIDWATCH_REF_",
+        "User/x: contactMethods[0].secretFrom.env: not a name that may be referred to (PATH), "
+        "write a variable that begins with MIDWATCH_REF_",
     ),
     (
         "User",
         "contactMethods: [{name: h, type: webhook, address: 'http://h/', secretFrom: {env: A, file: b}}]",
         5,
-        "User/x: contactMethods[0].secretFrom: not one reference ({env: A, file: b}), write {env: MIDWATCH_REF_NAME} or {file: PATH}",
+        "User/x: contactMethods[0].secretFrom: not one reference ({env: A, file: b}), "
+        "write {env: MIDWATCH_REF_NAME} or {file: PATH}",
     ),
     (
         "User",
@@ -197,7 +199,8 @@ CASES = [
         "Schedule",
         SCHEDULE.replace("2026-01-05T09:00", "2026-01-05T09:00Z"),
         8,
-        "Schedule/x: layers[0].start: not a wall-clock time (2026-01-05T09:00Z), write one such as 2026-01-05T09:00, without offset: it is in the schedule's zone",
+        "Schedule/x: layers[0].start: not a wall-clock time (2026-01-05T09:00Z), "
+        "write one such as 2026-01-05T09:00, without offset: it is in the schedule's zone",
     ),
     (
         "Schedule",
@@ -276,7 +279,8 @@ CASES = [
         "EscalationPolicy",
         "team: ops\nsteps:\n  - {after: 10m, targets: [{user: bo}]}\n  - {after: 5m, targets: [{user: bo}]}",
         8,
-        "EscalationPolicy/x: steps[1].after: sooner than the step before (10m) (5m), order the steps by after, which counts from the start of the round",
+        "EscalationPolicy/x: steps[1].after: sooner than the step before (10m) (5m), "
+        "order the steps by after, which counts from the start of the round",
     ),
     (
         "EscalationPolicy",

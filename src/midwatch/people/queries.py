@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from midwatch.core import clock
 from midwatch.core.actor import Actor
+from midwatch.core.integration import DeliveryError
 from midwatch.people import tokens
 from midwatch.people.models import AccessLink, ApiToken, ContactMethod, Role, Team, User
 
@@ -22,7 +23,7 @@ SECRET_BYTES_MAX = 10_000
 
 
 class SecretUnreadableError(ValueError):
-    """A contact method's secret is only referred to, and what it refers to cannot be read. Says what is missing."""
+    """A secret is only referred to, and what is referred to cannot be read. Says what is missing."""
 
 
 def actor_of(user: User, via: str, *, on_behalf_of: str = "") -> Actor:
@@ -97,10 +98,16 @@ def users_by_phone(number: str) -> list[User]:
 
 
 def contact_secret(contact: ContactMethod) -> str:
-    """The secret of a contact method, read now if it is a reference. Raises `SecretUnreadableError`."""
+    """The secret of a contact method, read now if it is a reference.
+
+    Raises a permanent `DeliveryError`: without its secret nothing is sent, and the person's next method goes out.
+    """
     if not contact.secret_reference:
         return contact.secret
-    return resolve_reference(contact.secret_reference, Path(contact.secret_directory))
+    try:
+        return resolve_reference(contact.secret_reference, Path(contact.secret_directory))
+    except SecretUnreadableError as error:
+        raise DeliveryError(f"the secret of {contact.name}: {error}", permanent=True) from error
 
 
 def resolve_reference(reference: object, directory: Path) -> str:
