@@ -66,6 +66,7 @@ class PhonesNetwork:
     numbers: dict[str, str] = field(default_factory=dict)
     told: dict[str, dict[str, Any]] = field(default_factory=dict)
     count: int = 0
+    on_ring: Callable[[], None] = lambda: None  # called in the sender's thread
 
     def http(self, request: net.HttpRequest) -> net.HttpAnswer:
         parts = urlsplit(request.url)
@@ -97,6 +98,7 @@ class PhonesNetwork:
         self.count += 1
         sid = f"{'CA' if channel == 'voice' else 'SM'}{self.count:06d}"
         self.heard.append(Heard(channel, who, text, body, clock.now(), sid, dict(headers or {})))
+        self.on_ring()
         return net.HttpAnswer(201, {}, json.dumps({"sid": sid, "id": sid}).encode())
 
     def smtp(self, request: net.SmtpRequest) -> None:

@@ -370,7 +370,8 @@ class Story:
             for name in names
         ]
         self.sends(source, {"version": "4", "groupKey": group, "status": status, "alerts": alerts, **more})
-        return [self.newest(service, name, "alertmanager") for name in names]
+        newest = {alert.dedup_key: alert for alert in Alert.objects.filter(source=source).order_by("id")}
+        return [newest[name] for name in names]
 
     def acts(self, what: Callable[[], str]) -> str:
         said = what()

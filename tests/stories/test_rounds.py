@@ -202,7 +202,7 @@ def test_sixty_seconds_without_a_hand_over_count_as_failed(story: Story) -> None
 
 
 def test_steps_of_the_same_moment_do_not_wait_for_each_other(story: Story) -> None:
-    ana, ben = story.phones("ana", "ben")
+    _ana, ben = story.phones("ana", "ben")
     story.policy(steps=[("ana", "0m"), ("ben", "0m")])
     with story.broken("ana"):
         story.fires()
@@ -346,7 +346,7 @@ def test_what_was_answered_while_it_waited_for_its_hours_does_not_leave(story: S
 
 
 def test_after_an_acknowledgement_only_unresolved_steps_go_out_and_say_who_has_it(story: Story) -> None:
-    ana, ben, cy, dan = story.phones("ana", "ben", "cy", "dan")
+    ana, ben, cy, _dan = story.phones("ana", "ben", "cy", "dan")
     story.policy(
         steps=[("ana", "0m"), ("ben", "5m"), ("cy", "10m", "unresolved"), ("dan", "15m", "unresolved")], repeat=1
     )
@@ -364,7 +364,7 @@ def test_after_an_acknowledgement_only_unresolved_steps_go_out_and_say_who_has_i
 
 
 def test_after_a_resolve_nothing_goes_out_but_who_was_called_hears_of_it(story: Story) -> None:
-    ana, ben = story.phones("ana", "ben")
+    ana, _ben = story.phones("ana", "ben")
     story.policy(steps=[("ana", "0m"), ("ben", "5m", "unresolved")], repeat=3)
     story.fires()
     ana.rings_with()

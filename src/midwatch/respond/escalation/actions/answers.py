@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.db.models import Q
+
 from midwatch.core import clock
 from midwatch.core.actor import ENGINE
 from midwatch.core.rows import update_columns
@@ -28,6 +30,8 @@ from midwatch.respond.notify.actions import NewPage, Told, start_pages, stop_pag
 from midwatch.respond.notify.actions.pages import raise_urgency
 from midwatch.respond.notify.models import Delivery, DeliveryKind, DeliveryState, Page, PageState
 
+LEFT = (DeliveryState.HANDED_OVER, DeliveryState.SENDING)
+
 
 def _alert(alert_id: int) -> Alert | None:
     return Alert.objects.select_related("service", "team", "acknowledged_by", "resolved_by").filter(pk=alert_id).first()
@@ -38,9 +42,10 @@ def people_told(alert: Alert) -> dict[int, tuple[User, tuple[str, ...]]]:
     told: dict[int, tuple[User, tuple[str, ...]]] = {}
     left = (
         Delivery.objects.filter(
-            alert=alert, state__in=[DeliveryState.HANDED_OVER, DeliveryState.SENDING, DeliveryState.BUNDLED]
+            Q(state__in=LEFT) | Q(state=DeliveryState.BUNDLED, bundle__state__in=LEFT),
+            alert=alert,
+            kind=DeliveryKind.PAGE,
         )
-        .filter(kind=DeliveryKind.PAGE)
         .select_related("user")
         .order_by("id")
     )

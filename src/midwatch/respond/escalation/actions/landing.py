@@ -15,7 +15,7 @@ from midwatch.people.queries import actor_of
 from midwatch.respond.alerts.actions import Outcome, acknowledge_alert, resolve_alert
 from midwatch.respond.alerts.actions.people import who_has
 from midwatch.respond.alerts.models import Alert, AlertStatus
-from midwatch.respond.escalation.actions.acts import decline, escalate_now
+from midwatch.respond.escalation.actions.acts import decline, escalate_now, paged_as
 from midwatch.respond.notify.actions.deliveries import covered_alerts, find_delivery
 from midwatch.respond.notify.actions.messages import confirm_method
 from midwatch.respond.notify.models import Delivery, DeliveryKind
@@ -67,6 +67,8 @@ def act_on_landing(token: str, action: str, *, scope: str = "this", via: str = "
         return found, found.state or "This link has expired."
     actor = actor_of(found.user, via)
     targets = found.alerts if scope == "all" or found.delivery.kind == DeliveryKind.BUNDLE else found.alerts[:1]
+    if action in {"escalate", "decline"}:  # of a page, whatever joined it
+        targets = list({paged_as(alert).pk: alert for alert in reversed(targets)}.values())[::-1]
     with transaction.atomic():
         Delivery.objects.filter(pk=found.delivery.pk).update(receipt="answered")
         outcomes = [_act(alert, action, found.user, actor) for alert in targets]
