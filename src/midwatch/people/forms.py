@@ -62,8 +62,9 @@ class LengthField(forms.CharField):
         super().__init__(max_length=20, **kwargs)
         self.at_most = at_most
 
-    def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
+    def clean(self, value: Any) -> Any:
+        """After the text's own checks, whose limit is of characters."""
+        text = super().clean(value)
         if text in self.empty_values:
             return None
         try:
