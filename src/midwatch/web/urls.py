@@ -20,8 +20,6 @@ urlpatterns = [
     path("", include("midwatch.respond.alerts.urls")),
     path("", include("midwatch.respond.alerts.source_urls")),
     path("", include("midwatch.respond.alerts.service_urls")),
-    path("", include("midwatch.respond.alerts.source_urls")),
-    path("", include("midwatch.respond.alerts.service_urls")),
     path("", include("midwatch.respond.escalation.urls")),
     path("", include("midwatch.respond.oncall.urls")),
     path("", include("midwatch.catalog.urls")),
