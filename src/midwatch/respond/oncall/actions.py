@@ -94,7 +94,7 @@ def set_layers(schedule: Schedule, layers: Sequence[LayerFields], by: Actor, *, 
     _check_layers(layers)
     with transaction.atomic():
         current = Schedule.objects.select_for_update().get(pk=schedule.pk)
-        before = {layer.name: layer for layer in resolvable(current).layers}
+        before = {layer.name: layer for layer in resolvable(current).layers} if mark is None else {}
         known = {layer.name: layer for layer in current.layers.all()}
         current.layers.exclude(name__in=[layer.name for layer in layers]).delete()
         for position, fields in enumerate(layers):
