@@ -23,14 +23,16 @@ from playwright.sync_api import Error as PlaywrightError  # noqa: E402
 
 IMAGES = ROOT / "docs" / "img"
 START_SECONDS_MAX = 120
-# Picture, address. A link to follow instead of an address: the first that matches on the page before it.
+LANDING = "/p/"  # what a phone shows: the link that the demo prints
+ALL = ("phone", "desktop")
+# Picture, where, on which screens (in both themes): those that README and docs show. Where is an address, or a link to
+# follow: the first that matches on the page before it.
 SHOTS = (
-    ("now", "/"),
-    ("alerts", "/alerts"),
-    ("alert", "a[data-open]"),
-    ("oncall", "/oncall"),
-    ("policies", "/policies"),
-    ("services", "/services"),
+    ("now", "/", ALL),
+    ("alerts", "/alerts", ("desktop",)),
+    ("alert", "a[data-open]", ("desktop",)),
+    ("policies", "/policies", ("desktop",)),
+    ("landing", LANDING, ("phone",)),
 )
 
 
@@ -40,8 +42,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_demo(port: int) -> tuple[subprocess.Popen[str], str, str]:
-    """The process, and the name and password that it prints (`name: ana`, `password: ...`)."""
+def start_demo(port: int) -> tuple[subprocess.Popen[str], str, str, str]:
+    """The process, and what it prints: name, password, and the path of a landing page."""
     command = [str(ROOT / ".venv" / "bin" / "midwatch"), "demo", "--port", str(port)]
     demo = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert demo.stdout is not None
@@ -54,10 +56,11 @@ def start_demo(port: int) -> tuple[subprocess.Popen[str], str, str]:
         said += line
         name = re.search(r"\bname\W+(\S+)", said, re.IGNORECASE)
         password = re.search(r"\bpassword\W+(\S+)", said, re.IGNORECASE)
-        if name and password:
-            return demo, name.group(1), password.group(1)
+        landing = re.search(r"/p/[a-z0-9]+", said)
+        if name and password and landing:
+            return demo, name.group(1), password.group(1), landing.group()
     demo.kill()
-    raise SystemExit(f"`midwatch demo` printed no name and password to log in with:\n{said}")
+    raise SystemExit(f"`midwatch demo` printed no log-in and link:\n{said}")
 
 
 def log_in(page: Page, name: str, password: str) -> None:
@@ -76,12 +79,14 @@ def log_in(page: Page, name: str, password: str) -> None:
     page.wait_for_url(lambda url: "/login" not in url)
 
 
-def photograph(browser: Browser, screen: Screen, base_url: str, name: str, password: str) -> None:
+def photograph(browser: Browser, screen: Screen, base_url: str, name: str, password: str, landing: str) -> None:
     with looking(browser, screen, base_url) as sight:
         log_in(sight.page, name, password)
-        for picture, where in SHOTS:
+        for picture, where, screens in SHOTS:
+            if not screen.name.startswith(screens):
+                continue
             if where.startswith("/"):
-                sight.page.goto(where)
+                sight.page.goto(landing if where == LANDING else where)
             else:
                 sight.page.locator(where).first.click()
             sight.page.wait_for_load_state("load")
@@ -94,12 +99,12 @@ def photograph(browser: Browser, screen: Screen, base_url: str, name: str, passw
 def main() -> int:
     IMAGES.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    demo, name, password = start_demo(port)
+    demo, name, password, landing = start_demo(port)
     try:
         with sync_playwright() as playwright:
             browser = launch(playwright)
             for screen in SCREENS:
-                photograph(browser, screen, f"http://127.0.0.1:{port}", name, password)
+                photograph(browser, screen, f"http://127.0.0.1:{port}", name, password, landing)
             browser.close()
     finally:
         demo.send_signal(signal.SIGTERM)

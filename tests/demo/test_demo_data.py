@@ -78,7 +78,7 @@ def test_what_is_open_now(ask: Any) -> None:
         " JOIN alerts_alert a ON a.id = e.alert_id WHERE a.status <> 'resolved' AND e.state <> 'joined' ORDER BY a.id"
     )
     assert [row[2] for row in found] == ["snoozed", "held", "acknowledged", "paging", "paging"]
-    assert found[3][3] == 8
+    assert found[3][3] == 5
     assert found[4][1] == "firing"
     due = ask(
         "SELECT (julianday(due_at) - julianday('now')) * 1440 FROM escalation_escalation e"
@@ -147,7 +147,7 @@ def test_run_serves_what_it_built_and_leaves_nothing(
         assert seen["directory"].is_dir()
         return 0
 
-    monkeypatch.setattr(demo, "build", lambda password: seen.update(password=password) or 0)
+    monkeypatch.setattr(demo, "build", lambda password: seen.update(password=password) or "http://link/p/x")
     monkeypatch.setattr(demo.signal, "signal", lambda number, handler: None)
     monkeypatch.setattr(supervisor, "serve", serve)
     assert demo.run(Namespace(host="127.0.0.1", port=8124)) == 0
@@ -155,4 +155,13 @@ def test_run_serves_what_it_built_and_leaves_nothing(
     assert "http://127.0.0.1:8124" in said
     assert "name      ana" in said
     assert f"password  {seen['password']}" in said
+    assert "http://link/p/x" in said
     assert not seen["directory"].exists()
+
+
+@pytest.mark.usefixtures("_environment_stays")
+def test_what_cannot_be_built_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "build", lambda password: None)
+    monkeypatch.setattr(demo.signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr(supervisor, "serve", lambda args: pytest.fail("served"))
+    assert demo.run(Namespace(host="127.0.0.1", port=8124)) == 1

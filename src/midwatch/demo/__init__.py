@@ -36,11 +36,13 @@ def run(args: Namespace) -> int:
         with Phones(say) as phones:
             os.environ.update(environment(directory, phones, args.host, args.port))
             say("Living a week of alerts (a few seconds) ...")
-            if build(password) != 0:
+            landing = build(password)
+            if landing is None:
                 return 1
             say(
                 f"\nThe demo's log-in, at http://{_shown_host(args.host)}:{args.port}\n"
                 f"  name      {ADMINISTRATOR}\n  password  {password}\n\n"
+                f"What Ana's phone shows, without a log-in: {landing}\n\n"
                 "Nothing leaves this machine: the phones of the demo ring here, below.\n"
                 "The data is thrown away when you stop it (Ctrl-C).\n"
             )
@@ -67,11 +69,15 @@ def environment(directory: Path, phones: Phones, host: str, port: int) -> dict[s
     }
 
 
-def build(password: str) -> int:
-    """In a process of its own: this one becomes the supervisor, which stays small without Django."""
+def build(password: str) -> str | None:
+    """The link to the page that calls Ana now; None when it failed, which it has said itself.
+
+    In a process of its own: this one becomes the supervisor, which stays small without Django.
+    """
     told = json.dumps({"password": password, "phones": os.environ["MIDWATCH_TWILIO_BASE_URL"]})
-    made = subprocess.run([sys.executable, "-m", "midwatch.demo.build"], input=told, text=True, check=False)
-    return made.returncode
+    command = [sys.executable, "-m", "midwatch.demo.build"]
+    made = subprocess.run(command, input=told, text=True, check=False, stdout=subprocess.PIPE)
+    return made.stdout.strip() if made.returncode == 0 else None
 
 
 def say(text: str) -> None:

@@ -1,6 +1,7 @@
 """Makes the demo's data in the environment's data directory. A process of its own: `python -m midwatch.demo.build`.
 
-Reads {"password", "phones"} from standard input. What needs Django is imported by name, after Django was set up.
+Reads {"password", "phones"} from standard input, writes the link of the page that is open now. What needs Django is
+imported by name, after Django was set up.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ def main() -> int:
     importlib.import_module("midwatch.core.logs").configure("error")
     importlib.import_module("django").setup()
     importlib.import_module("midwatch.startup").prepare(None)
-    importlib.import_module("midwatch.demo.week").live(told["password"], told["phones"])
+    week = importlib.import_module("midwatch.demo.week")
+    week.live(told["password"], told["phones"])
+    sys.stdout.write(f"{week.landing_link()}\n")
     return 0
 
 

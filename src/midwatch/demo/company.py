@@ -40,7 +40,7 @@ from midwatch.respond.escalation.models import Condition, EscalationPolicy, Noti
 from midwatch.respond.oncall.actions import LayerFields, create_schedule
 from midwatch.respond.oncall.models import Combine, Schedule
 
-WIKI = "https://wiki.shop.example/runbooks"
+DESIGN = "https://wiki.shop.example/design"
 GRAFANA = "https://grafana.shop.example/d"
 WEEKS_BEFORE = 24  # a multiple of every rotation's length, so that whoever is named first has this week
 MONDAY_HAND_OFF = time(9)
@@ -183,7 +183,7 @@ def _build_services(company: Company, by: Actor) -> None:
                 page_after_seconds=30 if name == "fraud-check" else 0,
                 links=[
                     {"title": "Dashboard", "url": f"{GRAFANA}/{name}"},
-                    {"title": "Runbooks", "url": f"{WIKI}/{name}"},
+                    {"title": "Design", "url": f"{DESIGN}/{name}"},
                 ],
             ),
             by,

@@ -17,7 +17,7 @@ from midwatch.demo.cases import CASES, Case, payload, storm
 from midwatch.demo.company import Company, found
 from midwatch.demo.replay import Replay, newest
 from midwatch.intake.records import PING
-from midwatch.people.models import User
+from midwatch.people.models import Role, User
 from midwatch.people.queries import actor_of
 from midwatch.respond.alerts.actions import (
     acknowledge_alert,
@@ -33,9 +33,10 @@ from midwatch.respond.notify.models import Delivery, DeliveryKind, DeliveryState
 from midwatch.respond.notify.tokens import token_of
 from midwatch.respond.oncall.actions import create_override
 from midwatch.respond.oncall.models import Override
+from midwatch.settings import settings
 
 FOUNDED_BEFORE = timedelta(days=30)
-STORM_SIZE = 9
+STORM_SIZE = 6
 LINK, TEXT, CALL, WEB, HEALS, LATE, DECLINED, HANDED, MACHINE = range(9)
 
 
@@ -145,6 +146,12 @@ def live(password: str, phones_url: str) -> None:
         _plan_what_is_open(replay, company, ends_at)
         replay.run(ends_at)
     clock.thaw()
+
+
+def landing_link() -> str:
+    """Of the message that reached the administrator's phone about what burns now."""
+    page = Delivery.objects.filter(kind=DeliveryKind.PAGE, user__role=Role.ADMINISTRATOR).order_by("-alert_id", "id")[0]
+    return f"{settings().public_url}/p/{token_of(page.idempotency_key)}"
 
 
 def _plan(replay: Replay, company: Company, happening: Happening, starts_at: datetime) -> None:
