@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from midwatch.core.contribute import Check
+from midwatch.core.integration import DeliveryError
 from midwatch.people.models import ContactMethod
-from midwatch.people.queries import SecretUnreadableError, active_people, contact_secret, has_administrator
+from midwatch.people.queries import active_people, contact_secret, has_administrator
 
 REFERENCES_MAX = 1_000
 
@@ -21,13 +22,15 @@ def administrators_exist() -> Check:
 
 def secrets_can_be_read() -> Check:
     question = "Can the secrets be read that contact methods refer to?"
-    referring = ContactMethod.objects.filter(user__is_active=True).exclude(secret_reference=None).select_related("user")
+    referring = ContactMethod.objects.filter(user__is_active=True, secret_reference__isnull=False).select_related(
+        "user"
+    )
     problems = []
     for contact in referring.order_by("user__name", "name")[:REFERENCES_MAX]:
         try:
             contact_secret(contact)
-        except SecretUnreadableError as error:
-            problems.append(f"{contact.user.name}/{contact.name}: {error}")
+        except DeliveryError as error:
+            problems.append(f"{contact.user.name}: {error}")
     if problems:
         text = "; ".join(problems[:5])
         return Check(
