@@ -134,11 +134,7 @@ def call_plans(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], CallP
 def _call_plan(
     user: User, urgency: str, rules: Sequence[NotificationRule], usable: Mapping[int, ContactMethod]
 ) -> CallPlan:
-    planned = [
-        Rule(timedelta(seconds=rule.after_seconds), rule.contact_id, rule.opens_at, rule.closes_at)
-        for rule in sorted(rules, key=lambda r: (r.after_seconds, r.position, r.pk))
-        if rule.contact_id in usable
-    ]
+    planned = _usable_rules(sorted(rules, key=lambda r: (r.after_seconds, r.position, r.pk)), usable)
     if not planned or (urgency == "high" and not any(rings(usable[rule.contact_id].type) for rule in planned)):
         planned = planned + _default_rules(urgency, usable, {rule.contact_id for rule in planned})
     return CallPlan(
@@ -148,6 +144,20 @@ def _call_plan(
         has_ringing=any(rings(usable[rule.contact_id].type) for rule in planned),
         repeat_after=timedelta(seconds=user.repeat_after_seconds),
     )
+
+
+def _usable_rules(rules: Sequence[NotificationRule], usable: Mapping[int, ContactMethod]) -> list[Rule]:
+    """A method that cannot be used has failed before it is tried: the next one goes in its place."""
+    planned: list[Rule] = []
+    failed_after: int | None = None
+    for rule in rules:
+        if rule.contact_id not in usable:
+            failed_after = rule.after_seconds if failed_after is None else failed_after
+            continue
+        after = rule.after_seconds if failed_after is None else failed_after
+        planned.append(Rule(timedelta(seconds=after), rule.contact_id, rule.opens_at, rule.closes_at))
+        failed_after = None
+    return planned
 
 
 def _default_rules(urgency: str, usable: Mapping[int, ContactMethod], used: set[int]) -> list[Rule]:

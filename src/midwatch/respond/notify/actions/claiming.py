@@ -125,14 +125,12 @@ def _squeeze(wanted: Sequence[Delivery], free: int, free_at: datetime, now: date
     waiting = _drop_answered(everything, now)
     leaving: list[Delivery] = []
     while waiting and len(leaving) < free:
-        slots = free - len(leaving)
-        if len(_units(waiting)) >= slots:  # from here on each slot is needed for a whole bundle
-            unit = _units(waiting)[0]
-            leaving.append(_joint(unit, now) if len(unit) > 1 else unit[0])
-            gone = {d.pk for d in unit}
-            waiting = [d for d in waiting if d.pk not in gone]
-        else:
-            leaving.append(waiting.pop(0))
+        units = _units(waiting)
+        is_scarce = len(units) >= free - len(leaving)  # from here on each slot is needed for a whole bundle
+        unit = units[0] if is_scarce or waiting[0].kind in NEWS else waiting[:1]
+        leaving.append(_joint(unit, now) if len(unit) > 1 else unit[0])
+        gone = {d.pk for d in unit}
+        waiting = [d for d in waiting if d.pk not in gone]
     # What waits for a slot was not refused by its method: it does not count as failed meanwhile.
     Delivery.objects.filter(pk__in=[d.pk for d in waiting]).update(
         due_at=free_at, wanted_at=free_at, claimed_until=None
