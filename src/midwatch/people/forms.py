@@ -372,6 +372,7 @@ class TokenForm(forms.Form):
     days = forms.ChoiceField(
         label=_("Runs out"),
         choices=[("90", _("in 90 days")), ("30", _("in 30 days")), ("365", _("in a year")), ("", _("never"))],
+        initial="90",
         required=False,
     )
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from midwatch.people.models import MemberRole, Membership, Team, User
 from midwatch.people.queries import is_manager
-from midwatch.respond.alerts.views.common import viewer
+from midwatch.people.viewing import viewer
 
 View = Callable[..., HttpResponse]
 

@@ -18,7 +18,7 @@ from midwatch.gitops.models import Applied
 from midwatch.people import actions
 from midwatch.people.models import ApiToken, User
 from midwatch.people.queries import actor_of
-from midwatch.respond.alerts.views.common import viewer
+from midwatch.people.viewing import viewer
 from midwatch.web import settings_queries as queries
 from midwatch.web.permits import administrators_only
 from midwatch.web.wizard import seen_in

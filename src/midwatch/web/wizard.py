@@ -25,10 +25,10 @@ from midwatch.core.render import page_or_partial
 from midwatch.people import actions, forms
 from midwatch.people.models import Team, User
 from midwatch.people.queries import actor_of
+from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.actions import send_test_alert
 from midwatch.respond.alerts.models import Alert, Source
 from midwatch.respond.alerts.snippets import address, snippets
-from midwatch.respond.alerts.views.common import viewer
 from midwatch.respond.escalation.actions import start as start_escalation
 from midwatch.respond.escalation.models import EscalationPolicy, TeamPolicy
 from midwatch.respond.escalation.queries import dry_run
@@ -193,7 +193,6 @@ def reach(request: HttpRequest) -> HttpResponse:
         "missing": missing,
         "email_offer": user.email if user.email and not rows else "",
         "next": _address("reach"),
-        "next_name": "next",
     }
     return _page(request, "reach", context, partial="people/_methods.html", status=422 if form.errors else 200)
 

@@ -22,7 +22,7 @@ from midwatch.core.render import page_or_partial
 from midwatch.people import actions, forms
 from midwatch.people.models import AccessLink, ApiToken, User
 from midwatch.people.queries import actor_of
-from midwatch.respond.alerts.views.common import viewer
+from midwatch.people.viewing import viewer
 from midwatch.respond.escalation.coverage import sole_target_of
 from midwatch.respond.oncall.queries import calendar_token
 from midwatch.settings import settings

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from midwatch.core.render import page_or_partial
 from midwatch.people.models import AccessLink, ContactMethod, User
 from midwatch.people.queries import people
-from midwatch.respond.alerts.views.common import viewer
+from midwatch.people.viewing import viewer
 from midwatch.settings import settings
 from midwatch.web.permits import may_edit_reach
 

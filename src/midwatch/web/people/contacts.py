@@ -18,7 +18,7 @@ from midwatch.core.render import page_or_partial
 from midwatch.people import actions, forms
 from midwatch.people.models import ContactMethod, User
 from midwatch.people.queries import actor_of
-from midwatch.respond.alerts.views.common import viewer, where_next
+from midwatch.people.viewing import viewer, where_next
 from midwatch.respond.escalation.coverage import sole_target_of
 from midwatch.respond.notify.actions import send_test_page
 from midwatch.web.people import reach_queries as queries

@@ -12,7 +12,7 @@ from midwatch.core.render import page_or_partial
 from midwatch.people import actions, forms
 from midwatch.people.models import AccessLink, Team, User
 from midwatch.people.queries import actor_of, people
-from midwatch.respond.alerts.views.common import viewer
+from midwatch.people.viewing import viewer
 from midwatch.web.people import reach_queries as queries
 from midwatch.web.people.common import check_email_is_free, link_url, shown_once
 from midwatch.web.permits import administrators_only, seen_people

@@ -16,7 +16,7 @@ from midwatch.core.render import page_or_partial
 from midwatch.people import actions, forms
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of
-from midwatch.respond.alerts.views.common import viewer, where_next
+from midwatch.people.viewing import viewer, where_next
 from midwatch.respond.notify.queries import reachability
 from midwatch.respond.oncall.notices import SHIFT_START_DEFAULT
 from midwatch.respond.oncall.queries import shifts_of

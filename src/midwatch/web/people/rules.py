@@ -17,7 +17,7 @@ from midwatch.people import actions, forms
 from midwatch.people.actions.contacts import RULES_MAX
 from midwatch.people.models import ContactMethod, Urgency, User
 from midwatch.people.queries import actor_of
-from midwatch.respond.alerts.views.common import where_next
+from midwatch.people.viewing import where_next
 from midwatch.web.people.common import editable
 
 Forms: TypeAlias = "BaseFormSet[forms.RuleForm]"

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from midwatch.catalog.queries import services
@@ -22,10 +23,11 @@ from midwatch.core.render import page_or_partial
 from midwatch.people import actions, forms
 from midwatch.people.actions.teams import MEMBERS_MAX
 from midwatch.people.models import Membership, Team, User
-from midwatch.people.queries import active_people, actor_of, people
-from midwatch.respond.alerts.views.common import viewer
+from midwatch.people.queries import active_people, actor_of, is_manager, people
+from midwatch.people.viewing import viewer
 from midwatch.respond.escalation.actions.policies import bind_team
 from midwatch.respond.escalation.models import EscalationPolicy, TeamPolicy
+from midwatch.respond.notify.actions import send_test_page
 from midwatch.respond.notify.queries import Reachability, reachabilities
 from midwatch.respond.oncall.queries import schedules, who_is_on_call
 from midwatch.web.permits import administrators_only, may_edit_members
@@ -33,6 +35,7 @@ from midwatch.web.permits import administrators_only, may_edit_members
 TEAMS_SHOWN = 500
 POLICIES_MAX = 500
 OWNED_SHOWN = 100
+REFUSALS_SHOWN = 5
 
 
 @login_required
@@ -85,6 +88,7 @@ def team(request: HttpRequest, name: str) -> HttpResponse:
         "on_call": who_is_on_call(found) if schedules(found).exists() else [],
         "services": list(services(found)[:OWNED_SHOWN]),
         "may_edit": may_edit_members(user, found),
+        "may_test": _may_test(user, found),
         "is_administrator": user.is_administrator,
     }
     return page_or_partial(request, "people/team.html", context, partial="people/team.html")
@@ -92,6 +96,35 @@ def team(request: HttpRequest, name: str) -> HttpResponse:
 
 def _would_hear(membership: Membership, reach: Reachability) -> bool:
     return membership.is_paged and membership.role != "observer" and reach.is_reachable_high
+
+
+@require_POST
+@login_required
+def send_tests(request: HttpRequest, name: str) -> HttpResponse:
+    """A test page to everybody who is paged with the team; those for whom it is night are left asleep, and named."""
+    user, found = viewer(request), get_object_or_404(Team, name=name)
+    if not _may_test(user, found):
+        raise PermissionDenied(_("Test pages to a team are sent by its managers and by administrators."))
+    by = actor_of(user, "web")
+    paged = found.memberships.filter(is_paged=True, user__is_active=True).exclude(role="observer")
+    sent, left_out = 0, []
+    for one in paged.select_related("user")[:MEMBERS_MAX]:
+        try:
+            send_test_page(one.user, by)
+        except ValueError as refusal:
+            left_out.append(str(refusal))
+        else:
+            sent += 1
+    if sent:
+        text = ngettext("A test page goes out to %d person.", "Test pages go out to %d people.", sent)
+        messages.success(request, text % sent)
+    for text in left_out[:REFUSALS_SHOWN]:
+        messages.warning(request, text)
+    return HttpResponseRedirect(reverse("people:team", args=[name]))
+
+
+def _may_test(user: User, found: Team) -> bool:
+    return user.may_act and (user.is_administrator or is_manager(user, found))
 
 
 @administrators_only

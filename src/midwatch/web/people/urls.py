@@ -38,5 +38,6 @@ urlpatterns = [
     path("settings/new-team", teams.create, name="new-team"),
     path(TEAM, teams.team, name="team"),
     path(f"{TEAM}/edit", teams.edit, name="edit-team"),
+    path(f"{TEAM}/test", teams.send_tests, name="test-team"),
     path(f"{TEAM}/delete", teams.delete, name="delete-team"),
 ]
