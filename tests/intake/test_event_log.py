@@ -171,6 +171,12 @@ def test_the_page_of_a_source(log: Log) -> None:
     assert log.reader.find(tokens(2)[0], 8) is None  # another source's
 
 
+def test_the_page_of_a_source_reads_only_the_beginning_of_bodies(log: Log) -> None:
+    log.store.write([row(1, body=b""), row(2, body=b"\x00\xff" * 500)])
+    assert [record.body for record in log.reader.events_of(7, 5, body_max=3)] == [b"\x00\xff\x00", b""]
+    assert [len(record.body) for record in log.reader.events_of(7, 5)] == [1_000, 0]
+
+
 def test_a_look_at_whether_it_can_be_written(log: Log) -> None:
     log.store.check()
     assert log.reader.backlog() == 0

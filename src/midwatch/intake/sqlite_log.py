@@ -56,7 +56,7 @@ COMMIT;
 _INSERT = f"INSERT INTO event ({COLUMNS}) VALUES "  # noqa: S608 - names of our own
 _ROW = "(?,?,?,?,?,?,?)"
 _SELECT = f"SELECT id, {COLUMNS} FROM event"  # noqa: S608
-_SELECT_HEADS = _SELECT.replace("body", "substr(body, 1, ?)")
+_SELECT_HEADS = _SELECT.replace("body", "coalesce(substr(body, 1, ?), x'')")  # substr of an empty blob is NULL
 
 
 def _connect(path: Path, *, mode: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
@@ -143,8 +143,8 @@ def maintenance_of(service_ids: Iterable[int], at: datetime) -> dict[int, Mainte
 
 
 def maintenances(service: Service | None = None, *, limit: int = 50) -> list[Maintenance]:
-    """Running and planned ones, soonest first."""
-    found = Maintenance.objects.filter(ends_at__gt=clock.now()).select_related("service")
+    """Running and planned ones, soonest first. One that was called off ends when it begins, and is none."""
+    found = Maintenance.objects.filter(ends_at__gt=clock.now()).exclude(ends_at=F("starts_at")).select_related("service")
     return list((found.filter(service=service) if service else found).order_by("starts_at")[:limit])
 
 

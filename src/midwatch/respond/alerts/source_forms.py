@@ -25,6 +25,7 @@ from midwatch.respond.alerts.actions.sources import (
 from midwatch.respond.alerts.models import Source
 
 WORDS_MAX = 2_000
+NEW = "new"  # the address of the form itself
 SERVICES_MAX = 2_000
 
 
@@ -95,8 +96,8 @@ class SourceForm(forms.Form):
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"].strip().lower()
-        if not name:
-            raise forms.ValidationError(gettext("Give a name: %s.") % NAME_HELP)
+        if name == NEW:
+            raise forms.ValidationError(gettext("“new” has a meaning of its own: give %s.") % NAME_HELP)
         return name
 
     def clean(self) -> dict[str, Any]:

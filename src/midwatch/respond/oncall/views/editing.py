@@ -167,11 +167,16 @@ def _save(schedule: Schedule, form: forms.ScheduleForm, layers: Sequence[actions
 
 def layer_fields(layers: BaseFormSet[forms.LayerForm]) -> list[actions.LayerFields]:
     kept = [form for form in layers if not form.is_blank and not form.cleaned_data.get("remove")]
-    places = {id(form): form.cleaned_data.get("order") for form in kept}
-    kept.sort(key=lambda form: places[id(form)] if places[id(form)] is not None else len(kept) + 1)
+    kept.sort(key=_place)
     names = {name for form in kept for turn in form.cleaned_data["turns"] for name in turn}
     known = named(names)
     return [form.layer_fields(known) for form in kept]
+
+
+def _place(form: forms.LayerForm) -> int:
+    """A new layer comes last."""
+    order = form.cleaned_data.get("order")
+    return actions.LAYERS_MAX * 1_000 if order is None else int(order)
 
 
 def _layers(schedule: Schedule) -> list[dict[str, Any]]:
@@ -211,7 +216,7 @@ def _page(
 def _problems(form: forms.ScheduleForm, layers: BaseFormSet[forms.LayerForm]) -> list[str]:
     if not layers.is_bound:
         return []
-    of_layers = [error for one in layers.errors for errors in one.values() for error in errors]
+    of_layers = [error for one in layers for errors in one.errors.values() for error in errors]
     return [*(str(error) for errors in form.errors.values() for error in errors), *map(str, of_layers)]
 
 
