@@ -14,16 +14,20 @@ from midwatch.core import clock, integration
 from midwatch.core.guard import guarded
 from midwatch.respond.notify.actions import claim_deliveries, claim_polls, poll_claimed, send_claimed
 from midwatch.respond.notify.actions.claiming import OUTSTANDING
-from midwatch.respond.notify.actions.polling import poll_receipts
 from midwatch.respond.notify.models import Delivery
 
 log = logging.getLogger("midwatch.pools")
 POLL_SECONDS = 1.0
-RECEIPTS_EVERY_SECONDS = 10.0
 
 
 def has_due(channel: str) -> bool:
     return Delivery.objects.filter(channel=channel, state__in=OUTSTANDING, due_at__lte=clock.now()).exists()
+
+
+def channels_with_work() -> set[str]:
+    """Channels for which something is due, in one query for all of them."""
+    due = Delivery.objects.filter(state__in=OUTSTANDING, due_at__lte=clock.now())
+    return set(due.order_by().values_list("channel", flat=True).distinct())
 
 
 def has_poll_due(channel: str) -> bool:
@@ -39,7 +43,6 @@ class ChannelPool:
         self._senders = senders
         self._free = senders
         self._lock = threading.Lock()
-        self._receipts_at = clock.monotonic()
         self._woken = threading.Event()
         self._stop = threading.Event()
         self._executor = ThreadPoolExecutor(senders, thread_name_prefix=f"send-{channel}")
@@ -60,22 +63,16 @@ class ChannelPool:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._woken.wait(POLL_SECONDS)
+            is_woken = self._woken.wait(POLL_SECONDS)
             self._woken.clear()
-            if not self._stop.is_set():
-                guarded(f"pool {self.channel}", self._dispatch, otherwise=None)
-                self._ask_for_receipts()
-
-    def _ask_for_receipts(self) -> None:
-        """Where a provider cannot call us back, it is asked what became of its messages."""
-        if clock.monotonic() - self._receipts_at < RECEIPTS_EVERY_SECONDS:
-            return
-        self._receipts_at = clock.monotonic()
-        self._executor.submit(guarded, f"receipts {self.channel}", lambda: poll_receipts(self.channel), otherwise=0)
+            if self._stop.is_set():
+                return
+            guarded(f"pool {self.channel}", self._dispatch, otherwise=None)
+            if not is_woken:
+                guarded(f"receipts {self.channel}", self._ask_providers, otherwise=None)
 
     def _dispatch(self) -> None:
         close_old_connections()
-        self._ask_providers()
         while not self._stop.is_set():
             with self._lock:
                 free = self._free
@@ -126,19 +123,21 @@ class ChannelPool:
 
 class Pools:
     def __init__(self, *, senders: int, node: str) -> None:
-        self._pools = [ChannelPool(channel, senders=senders, node=node) for channel in integration.channels()]
+        self._pools = {channel: ChannelPool(channel, senders=senders, node=node) for channel in integration.channels()}
 
     def start(self) -> None:
-        for pool in self._pools:
+        for pool in self._pools.values():
             pool.start()
 
     def wake(self) -> None:
-        for pool in self._pools:
-            pool.wake()
+        """Only those that have something to send: the others would each ask the database for nothing."""
+        for channel in channels_with_work():
+            if channel in self._pools:  # a vendor's folder may have been removed
+                self._pools[channel].wake()
 
     def stop(self, timeout_seconds: float = 8.0) -> None:
         deadline = clock.monotonic() + timeout_seconds
-        for pool in self._pools:
+        for pool in self._pools.values():
             pool.stop(max(0.1, deadline - clock.monotonic()))
 
 

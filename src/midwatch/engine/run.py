@@ -42,8 +42,10 @@ def main(stop: threading.Event) -> None:
             close_old_connections()
             done = guarded("tick", ticker.tick, otherwise=0)
             guarded("watch", watch.beat, otherwise=None)
-            pools.wake()
-            stop.wait(BREATH_SECONDS) if done else waiter.wait(_pause())
+            if done:
+                stop.wait(BREATH_SECONDS)
+            elif waiter.wait(_pause()):
+                guarded("wake", pools.wake, otherwise=None)  # the web may have written a message itself
         pools.stop()
         with suppress(DatabaseError):
             watch.stop()
