@@ -27,7 +27,7 @@ from midwatch.respond.oncall import actions as oncall
 from midwatch.respond.oncall.models import Schedule
 from midwatch.respond.oncall.queries import users_on_call
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 BY = Actor("Test", "web")
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
 

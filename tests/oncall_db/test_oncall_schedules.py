@@ -15,7 +15,7 @@ from midwatch.respond.oncall import actions, queries
 from midwatch.respond.oncall.actions import LayerFields
 from midwatch.respond.oncall.models import Override, Schedule
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 BY = Actor("Test", "web")
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)  # a Tuesday; 13:00 in Prague
 MONDAY = datetime(2026, 1, 5, 9)

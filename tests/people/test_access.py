@@ -17,7 +17,7 @@ from midwatch.people import actions, passwords, queries, tokens
 from midwatch.people.models import ApiToken, Role, User
 from midwatch.settings import api_token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 BY = Actor("Test", "cli")
 PASSWORD = "a-good-long-password"
 
@@ -55,7 +55,9 @@ def test_a_new_set_up_code_ends_the_one_before_and_all_run_out() -> None:
     assert not actions.is_setup_code(second)
 
 
-def test_the_scripts_identity_is_no_administrator_who_could_log_in() -> None:
+def test_the_scripts_identity_is_no_administrator_who_could_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIDWATCH_API_TOKEN", "t" * 40)
+    assert actions.authenticate_token("") is None
     script = actions.authenticate_token(api_token())
     assert script is not None
     assert script.is_administrator
