@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from running import free_port, until
+from running import free_port, serving, until
 
 import installation
 import postgres
@@ -145,3 +145,16 @@ def test_two_upgrades_at_once(server: postgres.Server, tmp_path: Path) -> None:
     assert applied[1] > 10
     with psycopg.connect(server.url("parts")) as connection:
         assert connection.execute("SELECT count(*) FROM intake_consumer").fetchone() == (1,)
+
+
+def test_serve_on_postgresql_waits_for_the_upgrade(server: postgres.Server, tmp_path: Path) -> None:
+    env = installation.environment(tmp_path / "data", server.create_database("parts"))
+    with serving(tmp_path / "data", env) as serve:
+        status, body = serve.ask("/readyz")
+        assert status == 503
+        assert "midwatch upgrade" in body.decode()
+        assert serve.ask(f"/in/{KEY}", "POST", b"{}")[0] == 503
+        installation.prepare(env)
+        until(lambda: serve.ask("/readyz")[0] == 200)
+        assert serve.ask(f"/in/{KEY}", "POST", b'{"title": "x"}')[0] == 202
+    assert kept(server) == ["x"]
