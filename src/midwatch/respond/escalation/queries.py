@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
-from midwatch.people.models import MemberRole, Membership, Role, Team, User
-from midwatch.people.queries import administrators
+from midwatch.people.models import MemberRole, Membership, Team, User
+from midwatch.people.queries import administrators, may_edit_team
 from midwatch.respond.alerts.models import Alert, AlertStatus
 from midwatch.respond.escalation import decide
 from midwatch.respond.escalation.models import (
@@ -279,11 +279,7 @@ def dry_run(policy: EscalationPolicy, *, urgency: str = "high", at: datetime | N
 
 
 def may_edit_policy(user: User, policy: EscalationPolicy) -> bool:
-    if policy.is_from_code:
-        return False
-    return user.role == Role.ADMINISTRATOR or (
-        user.may_act and Membership.objects.filter(team=policy.team, user=user).exists()
-    )
+    return not policy.is_from_code and may_edit_team(user, policy.team)
 
 
 def late_escalations(now: datetime, *, by: timedelta) -> int:
