@@ -17,6 +17,7 @@ from midwatch.gitops import cli
 from midwatch.gitops.actions import apply, apply_text, plan, plan_text
 from midwatch.gitops.exporting import export_text
 from midwatch.gitops.models import Applied
+from midwatch.gitops.problems import ConfigurationError
 from midwatch.gitops.startup import apply_at_start
 from midwatch.people import actions as people
 from midwatch.people import queries
@@ -296,6 +297,39 @@ def test_prune_touches_only_its_owner() -> None:
     assert queries.people().count() == 2
 
 
+def test_what_one_owner_gave_up_another_may_have() -> None:
+    apply_text(user("ana"), "hr")
+    with pytest.raises(ConfigurationError, match="belongs to owner hr at text:2, take it away here, or there"):
+        plan_text(user("ana"))
+    gone = apply_text("", "hr").gone
+    assert [str(one) for one in gone] == ["User/ana: kept; --prune deletes it"]
+    found = apply_text(user("ana"))
+    assert found.effects == ["User/ana belongs to config from now on, no more to hr"]
+    assert apply_text("", "hr").gone == []
+    assert User.objects.get().code_owner == "config"
+
+
+def test_a_plan_shows_only_what_differs_however_deep() -> None:
+    apply_text(ALL)
+    changed = (
+        ALL.replace("members: [{user: ana}]", "members: [{user: ana, role: manager}, {user: bo}]")
+        .replace("targets: [{schedule: primary}]", "targets: [{team: ops}], after: 90s")
+        .replace("type: generic", "type: generic, priorities: {page: P1}, isActive: false")
+    )
+    lines = [line.strip() for line in plan_text(changed).lines()]
+    assert lines[:-1] == [
+        "~ Team/ops",
+        "members[ana].role: responder -> manager",
+        "members[bo]: (nothing) -> {user: bo, role: responder, isPaged: true}",
+        "~ EscalationPolicy/ops",
+        "steps[level 1].targets: [{schedule: primary, notify: current}] -> [{team: ops, notify: all}]",
+        "steps[level 1].after: 0s -> 90s",
+        "~ Source/web",
+        "priorities.page: (nothing) -> P1",
+        "isActive: true -> false",
+    ]
+
+
 def test_somebody_with_a_history_is_turned_off_instead_of_deleted() -> None:
     apply_text(user("ana"))
     ana = User.objects.get()
@@ -434,7 +468,7 @@ def test_plan_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     (tmp_path / "a.yaml").write_text(ALL.replace("[ana, bo]", "[bo, ana]"))
     assert cli.run_plan(args(tmp_path)) == 0
     out = capsys.readouterr().out
-    assert "~ Schedule/primary\n    layers: " in out
+    assert "~ Schedule/primary\n    layers[a].participants: [ana, bo] -> [bo, ana]\n" in out
     assert "What it means:\n  on call now changes for primary: Ana -> Bo\n" in out
     assert out.endswith("0 to create, 1 to change, 0 to delete.\n")
 

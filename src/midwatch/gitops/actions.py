@@ -161,10 +161,11 @@ class _Run:
         stale: dict[type[Managed], list[Managed]] = {}
         for one in self._parsed:
             found, mark = self._writer.objects[one.kind, one.name], self._mark(one)
-            if found.code_owner != mark.owner:
-                self.plan.effects.append(
-                    f"{one.kind}/{one.name} is read-only in the web from now on: it is in {mark.file}"
-                )
+            label = f"{one.kind}/{one.name}"
+            if not found.code_owner:
+                self.plan.effects.append(f"{label} is read-only in the web from now on: it is in {mark.file}")
+            elif found.code_owner != mark.owner:
+                self.plan.effects.append(f"{label} belongs to {mark.owner} from now on, no more to {found.code_owner}")
             if (found.code_owner, found.code_file) != (mark.owner, mark.file[:300]):
                 found.code_owner, found.code_file = mark.owner, mark.file[:300]
                 stale.setdefault(type(found), []).append(found)
@@ -205,6 +206,9 @@ class _Run:
         ]
         if not prune:
             self.plan.gone = [Gone(kind, name) for kind, name, _ in gone]
+            for _, _, found in gone:
+                if found.code_file:  # it stands in no file any more: another owner may have it
+                    type(found)._default_manager.filter(pk=found.pk).update(code_file="")
             return
         teams = [found.pk for kind, _, found in gone if kind == "Team"]
         reasons: dict[tuple[str, str], str] = {}

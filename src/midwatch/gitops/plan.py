@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -60,7 +59,7 @@ class Plan:
             yield f"{signs[change.action]} {change.kind}/{change.name}"
             if change.action == "update":
                 for name, values in change.fields.items():
-                    yield f"    {name}: {shown(values.get('from'))} -> {shown(values.get('to'))}"
+                    yield from (f"    {line}" for line in _compared(name, values.get("from"), values.get("to")))
         for gone in self.gone:
             yield f"= gone from the documents: {gone}"
         if self.effects:
@@ -119,9 +118,50 @@ def masked(name: str, value: Any) -> Any:
     return value
 
 
+def _compared(path: str, before: Any, after: Any) -> Iterator[str]:
+    """Only what differs, however deep: `layers[weekly].participants: [ana, bo] -> [bo, ana]`."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys([*before, *after]):
+            if before.get(key) != after.get(key):
+                yield from _compared(f"{path}.{key}", before.get(key), after.get(key))
+        return
+    old, new = _by_label(before), _by_label(after)
+    if old and new and [key for key in old if key in new] == [key for key in new if key in old]:
+        for key in dict.fromkeys([*old, *new]):
+            if old.get(key) != new.get(key):
+                yield from _compared(f"{path}[{key}]", old.get(key), new.get(key))
+        return
+    yield f"{path}: {shown(before)} -> {shown(after)}"
+
+
+def _by_label(items: Any) -> dict[str, Any]:
+    """The maps of a list by what tells them apart; {} when nothing does, or when it is no list of maps."""
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        return {}
+    for label in ("name", "user", "title"):
+        found = {str(item[label]): item for item in items if label in item}
+        if len(found) == len(items):
+            return found
+    return {}
+
+
 def shown(value: Any) -> str:
     """A value in one line for people."""
     if value in (None, "", [], {}):
         return "(nothing)"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = _written(value)
     return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 3] + "..."
+
+
+def _written(value: Any) -> str:
+    """As documents write it, without quotes."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return f"[{', '.join(_written(item) for item in value)}]"
+        case dict():
+            told = {key: item for key, item in value.items() if item not in (None, [])}
+            return f"{{{', '.join(f'{key}: {_written(item)}' for key, item in told.items())}}}"
+        case _:
+            return str(value)

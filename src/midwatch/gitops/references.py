@@ -47,11 +47,12 @@ def _check_names(reading: Reading, names: Mapping[str, set[str]]) -> None:
 
 
 def _check_owner(one: Parsed, before: Current | None, owner: str) -> None:
-    if before is not None and before.found.code_owner not in {"", owner}:
-        other = before.found
-        where = f" at {other.code_file}" if other.code_file else ""
-        text = f"belongs to owner {other.code_owner}{where}, take it away here, or there and apply that first"
-        one.value.reading.problems.append(one.place.problem(text))
+    """What another owner's documents have left out (then it stands in no file) may be taken over."""
+    if before is None or before.found.code_owner in {"", owner} or not before.found.code_file:
+        return
+    other = before.found
+    text = f"belongs to owner {other.code_owner} at {other.code_file}, take it away here, or there and apply that first"
+    one.value.reading.problems.append(one.place.problem(text))
 
 
 def _fill_contacts(one: Parsed, before: Current | None) -> None:
