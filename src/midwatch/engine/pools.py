@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
 from midwatch.core import clock, integration
 from midwatch.core.guard import guarded
+from midwatch.core.integration import DeliveryError
 from midwatch.respond.notify.actions import claim_deliveries, claim_polls, poll_claimed, send_claimed
 from midwatch.respond.notify.actions.claiming import OUTSTANDING
+from midwatch.respond.notify.actions.deliveries import Parcel, Sent, prepare, transport, write_sent
 from midwatch.respond.notify.models import Delivery
 
-log = logging.getLogger("midwatch.pools")
 POLL_SECONDS = 1.0
+KEPT_MAX = 1_000  # receipts kept while the database is away; beyond it, leases run out and messages repeat
 
 
 def has_due(channel: str) -> bool:
@@ -42,6 +43,7 @@ class ChannelPool:
         self.node = node
         self._senders = senders
         self._free = senders
+        self._sent: deque[Sent] = deque()  # back from the wire, to be written
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._stop = threading.Event()
@@ -58,8 +60,13 @@ class ChannelPool:
         """What is under way is finished if it can be; a lease covers what is not."""
         self._stop.set()
         self._woken.set()
+        deadline = clock.monotonic() + timeout_seconds
         self._thread.join(timeout_seconds)
+        while self._free < self._senders and clock.monotonic() < deadline:
+            self._woken.wait(0.1)
+            self._woken.clear()
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._write()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -72,19 +79,34 @@ class ChannelPool:
                 guarded(f"receipts {self.channel}", self._ask_providers, otherwise=None)
 
     def _dispatch(self) -> None:
+        """Write what came back, claim what is due, hand it to the senders. The senders themselves touch no database."""
         close_old_connections()
         while not self._stop.is_set():
+            is_written = self._write()
             with self._lock:
                 free = self._free
             if free <= 0 or not has_due(self.channel):
                 return
             claimed = claim_deliveries(self.channel, by=self.node, limit=free)
-            if not claimed:
+            if not claimed and not is_written:
                 return
-            with self._lock:
-                self._free -= len(claimed)
             for delivery in claimed:
-                self._executor.submit(self._send, delivery)
+                parcel = guarded(f"words {self.channel}", partial(prepare, delivery), otherwise=None)
+                if parcel is not None:  # else its lease runs out, and it is tried again
+                    with self._lock:
+                        self._free -= 1
+                    self._executor.submit(self._send, parcel)
+
+    def _write(self) -> bool:
+        """Receipts of everything that came back meanwhile, together. What cannot be written now is tried again."""
+        back = [self._sent.popleft() for _ in range(len(self._sent))]
+        if back and not guarded(f"receipts {self.channel}", partial(_written, back), otherwise=False):
+            back = [
+                one for one in back if not guarded(f"receipt {self.channel}", partial(_written, [one]), otherwise=False)
+            ]
+            self._sent.extend(back[:KEPT_MAX])
+            return False
+        return bool(back)
 
     def _ask_providers(self) -> None:
         """What became of messages that nobody calls back about."""
@@ -106,19 +128,21 @@ class ChannelPool:
             with self._lock:
                 self._free += 1
 
-    def _send(self, delivery: Delivery) -> None:
-        try:
-            close_old_connections()
-            guarded(f"send {self.channel}", lambda: send_claimed(delivery), otherwise=None, on_failure=self._lost)
-        finally:
-            with self._lock:
-                self._free += 1
-            self._woken.set()
+    def _send(self, parcel: Parcel) -> None:
+        broken: list[Exception] = []
+        sent = guarded(f"send {self.channel}", partial(transport, parcel), otherwise=None, on_failure=broken.append)
+        if sent is None:
+            error = DeliveryError(f"the channel {self.channel} broke: {type(broken[0]).__name__}")
+            sent = Sent(parcel.delivery, None, error)
+        with self._lock:
+            self._free += 1
+        self._sent.append(sent)
+        self._woken.set()
 
-    def _lost(self, error: Exception) -> None:
-        """The receipt could not be written, or the message not be made: the lease runs out and it is tried again."""
-        if not isinstance(error, DatabaseError):
-            log.error("a delivery by %s could not be made: %s", self.channel, type(error).__name__)
+
+def _written(back: list[Sent]) -> bool:
+    write_sent(back)
+    return True
 
 
 class Pools:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,11 +15,12 @@ from midwatch.core import clock, integration
 from midwatch.core.actor import ENGINE
 from midwatch.core.guard import guarded
 from midwatch.core.integration import DeliveryError, Message, MessageAlert, Receipt, StatusReport
+from midwatch.core.rows import update_columns
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod
 from midwatch.people.queries import contact_secret
-from midwatch.respond.alerts.actions.timeline import note
-from midwatch.respond.alerts.models import Alert
+from midwatch.respond.alerts.actions.timeline import entry, note, note_many
+from midwatch.respond.alerts.models import Alert, TimelineEntry
 from midwatch.respond.notify import metrics, plan, words
 from midwatch.respond.notify.actions.claiming import OUTSTANDING, claim_deliveries
 from midwatch.respond.notify.actions.pages import handed_over, method_failed
@@ -34,8 +36,11 @@ __all__ = [
     "claim_polls",
     "pass_on_overdue",
     "poll_claimed",
+    "prepare",
     "record_status",
     "send_claimed",
+    "transport",
+    "write_sent",
 ]
 BUNDLE_SHOWN_MAX = 500
 SENT_WITH = ("user", "alert__service", "contact", "page")
@@ -107,35 +112,72 @@ def _provider(channel: str) -> str:
     return str(getattr(integration.channels()[channel], "PROVIDER", channel))
 
 
-def send_claimed(delivery: Delivery) -> Receipt | None:
-    """Send one claimed message and write what came of it. None: it failed, and its next try or next method is planned."""
-    started = clock.monotonic()
-    try:
-        receipt = _transport(delivery)
-    except DeliveryError as error:
-        metrics.DELIVERIES.labels(delivery.channel, "failed" if error.permanent else "again").inc()
-        _write_failure(delivery, error)
-        return None
-    metrics.DELIVERIES.labels(delivery.channel, "handed over").inc()
-    metrics.SEND_SECONDS.labels(delivery.channel).observe(clock.monotonic() - started)
-    _write_receipt(delivery, receipt)
-    return receipt
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A claimed message with its words, ready for the wire; or why it cannot go."""
+
+    delivery: Delivery
+    message: Message | None
+    problem: DeliveryError | None = None
 
 
-def _transport(delivery: Delivery) -> Receipt:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of a parcel: a receipt or an error."""
+
+    delivery: Delivery
+    receipt: Receipt | None
+    error: DeliveryError | None
+    seconds: float = 0.0
+
+
+def prepare(delivery: Delivery) -> Parcel:
+    """Look whether it can go, and find the words as of now. Reads the database, and writes nothing."""
     contact = delivery.contact
     channel = integration.channels().get(delivery.channel)
     if contact is None or channel is None:
-        raise DeliveryError("the contact method was removed", permanent=True)
-    config = channel_config(delivery.channel)
+        return Parcel(delivery, None, DeliveryError("the contact method was removed", permanent=True))
     why = (
-        channel.missing_settings(delivery.channel, config)
+        channel.missing_settings(delivery.channel, channel_config(delivery.channel))
         if delivery.kind == DeliveryKind.TEST  # a test is how a method gets confirmed
         else why_unusable(contact)
     )
     if why:
-        raise DeliveryError(why, permanent=True)
-    return channel.send(delivery.channel, compose(delivery, clock.now()), config)
+        return Parcel(delivery, None, DeliveryError(why, permanent=True))
+    return Parcel(delivery, compose(delivery, clock.now()))
+
+
+def transport(parcel: Parcel) -> Sent:
+    """Only the wire: no database, so that a sender's thread waits for its provider and for nothing else."""
+    delivery = parcel.delivery
+    if parcel.message is None:
+        return Sent(delivery, None, parcel.problem)
+    started = clock.monotonic()
+    try:
+        channel = integration.channels()[delivery.channel]
+        receipt = channel.send(delivery.channel, parcel.message, channel_config(delivery.channel))
+    except DeliveryError as error:
+        return Sent(delivery, None, error, clock.monotonic() - started)
+    return Sent(delivery, receipt, None, clock.monotonic() - started)
+
+
+def write_sent(sent: Sequence[Sent]) -> None:
+    """All receipts in one transaction; each failure, which may call on further methods, in its own."""
+    _write_receipts([(one.delivery, one.receipt) for one in sent if one.receipt is not None])
+    for one in sent:
+        if one.receipt is not None:
+            metrics.DELIVERIES.labels(one.delivery.channel, "handed over").inc()
+            metrics.SEND_SECONDS.labels(one.delivery.channel).observe(one.seconds)
+        elif one.error is not None:
+            metrics.DELIVERIES.labels(one.delivery.channel, "failed" if one.error.permanent else "again").inc()
+            _write_failure(one.delivery, one.error)
+
+
+def send_claimed(delivery: Delivery) -> Receipt | None:
+    """One message from claim to receipt, here and now. None: it failed, and its next try or next method is planned."""
+    sent = transport(prepare(delivery))
+    write_sent([sent])
+    return sent.receipt
 
 
 def _mine(delivery: Delivery) -> dict[str, object]:
@@ -143,35 +185,55 @@ def _mine(delivery: Delivery) -> dict[str, object]:
     return {"pk": delivery.pk, "state": DeliveryState.SENDING, "claimed_until": delivery.claimed_until}
 
 
-def _write_receipt(delivery: Delivery, receipt: Receipt) -> None:
-    now, contact_id = clock.now(), delivery.contact_id or 0
+def _write_receipts(handed: Sequence[tuple[Delivery, Receipt]]) -> None:
+    if not handed:
+        return
+    now = clock.now()
     with transaction.atomic():
-        # A provider has it, whoever holds the row now: that must be written even when the lease ran out.
-        Delivery.objects.filter(pk=delivery.pk).exclude(state=DeliveryState.HANDED_OVER).update(
-            state=DeliveryState.HANDED_OVER,
-            handed_over_at=now,
-            finished_at=now,
-            claimed_until=None,
-            receipt=receipt.word,
-            receipt_detail=receipt.detail[:500],
-            provider_id=receipt.provider_id[:200],
-            poll_at=first_poll_at(delivery.channel, receipt.provider_id, now),
-        )
-        ContactMethod.objects.filter(pk=contact_id).update(last_handed_over_at=now)
-        ContactMethod.objects.filter(pk=contact_id, disabled_at=None).update(failing_since=None, problem="")
-        handed_over([delivery, *_carried(delivery)], now)
-        for alert_id in _alert_ids(delivery):
-            again = " (sent again: the try before was cut off)" if delivery.was_cut_off else ""
-            note(
-                alert_id,
-                "delivery",
-                f"{_what(delivery)} to {delivery.user} by {delivery.method_name} ({delivery.channel}): {receipt.word}{again}",
-                ENGINE,
-                delivery=delivery.pk,
-                receipt=receipt.word,
+        # A provider has them, whoever holds the rows now: that must be written even when a lease ran out.
+        known = set(
+            Delivery.objects.filter(pk__in=[d.pk for d, _ in handed], state=DeliveryState.HANDED_OVER).values_list(
+                "pk", flat=True
             )
-        if delivery.kind == DeliveryKind.PAGE and delivery.alert is not None:
+        )
+        for delivery, receipt in handed:
+            delivery.state = DeliveryState.HANDED_OVER
+            delivery.handed_over_at = delivery.finished_at = now
+            delivery.claimed_until = None
+            delivery.receipt = receipt.word
+            delivery.receipt_detail = receipt.detail[:500]
+            delivery.provider_id = receipt.provider_id[:200]
+            delivery.poll_at = first_poll_at(delivery.channel, receipt.provider_id, now)
+        update_columns([d for d, _ in handed if d.pk not in known], RECEIPT_FIELDS)
+        contacts = ContactMethod.objects.filter(pk__in={d.contact_id for d, _ in handed if d.contact_id})
+        contacts.update(last_handed_over_at=now)
+        contacts.filter(disabled_at=None).exclude(failing_since=None, problem="").update(failing_since=None, problem="")
+        handed_over([one for d, _ in handed for one in (d, *_carried(d))], now)
+        note_many([line for d, receipt in handed for line in _receipt_lines(d, receipt)])
+    for delivery, _ in handed:
+        if delivery.kind == DeliveryKind.PAGE:
             metrics.PAGE_LATENCY.observe(max(0.0, (now - _wanted(delivery)).total_seconds()))
+
+
+RECEIPT_FIELDS = (
+    "state",
+    "handed_over_at",
+    "finished_at",
+    "claimed_until",
+    "receipt",
+    "receipt_detail",
+    "provider_id",
+    "poll_at",
+)
+
+
+def _receipt_lines(delivery: Delivery, receipt: Receipt) -> list[TimelineEntry]:
+    again = " (sent again: the try before was cut off)" if delivery.was_cut_off else ""
+    text = f"{_what(delivery)} to {delivery.user} by {delivery.method_name} ({delivery.channel}): {receipt.word}{again}"
+    return [
+        entry(alert_id, "delivery", text, ENGINE, delivery=delivery.pk, receipt=receipt.word)
+        for alert_id in _alert_ids(delivery)
+    ]
 
 
 def _wanted(delivery: Delivery) -> datetime:

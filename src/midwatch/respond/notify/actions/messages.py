@@ -64,7 +64,7 @@ def _quiet_contact(usable: Sequence[ContactMethod], told: Told) -> ContactMethod
         if contact.name == told.preference:
             return contact
     # Where it rang, "go back to sleep" must arrive too: the last that rings before any that does not.
-    for type_ in sorted(reversed(told.used_types), key=lambda used: not rings(used)):
+    for type_ in sorted(told.used_types[::-1], key=lambda used: not rings(used)):
         for contact in silent:
             if contact.type == type_:
                 return contact
