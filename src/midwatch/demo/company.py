@@ -197,6 +197,8 @@ def monday(time_zone: str, now: datetime) -> datetime:
     """The last Monday's hand-off, wall clock of the zone."""
     wall = zones.wall_at(now, time_zone)
     start = datetime.combine(wall.date() - timedelta(days=wall.weekday()), MONDAY_HAND_OFF)
+    if timedelta(0) <= wall - start < timedelta(hours=1):
+        start -= timedelta(hours=1)  # what is open now began in the same shift
     return start if start <= wall else start - timedelta(weeks=1)
 
 
