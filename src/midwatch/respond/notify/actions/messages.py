@@ -64,7 +64,9 @@ def _quiet_contact(usable: Sequence[ContactMethod], told: Told) -> ContactMethod
         if contact.name == told.preference:
             return contact
     # Where it rang, "go back to sleep" must arrive too: the last that rings before any that does not.
-    for type_ in sorted(told.used_types[::-1], key=lambda used: not rings(used)):
+    newest_first = list(told.used_types)[::-1]
+    newest_first.sort(key=lambda used: not rings(used))
+    for type_ in newest_first:
         for contact in silent:
             if contact.type == type_:
                 return contact
