@@ -71,6 +71,17 @@ def test_a_gap_is_a_word(world: World, as_: As) -> None:
     assert "Nobody on call" in text
 
 
+def test_a_short_gap_has_its_word_below(world: World, as_: As) -> None:
+    start = clock.now() + timedelta(days=1)
+    create_override(world.schedule, BY, starts_at=start, ends_at=start + timedelta(hours=1), kind="remove")
+    create_override(
+        world.schedule, BY, starts_at=start + timedelta(hours=2), ends_at=start + timedelta(hours=3), kind="remove"
+    )
+    final = as_(world.vi).get("/schedules/payments-primary").context["strips"][0]
+    assert [bar.kind for bar in final.bars].count("gap") == 2
+    assert [word for _, word in final.notes] == ["GAP"], "two so close share it"
+
+
 def test_two_at_once_lie_above_each_other(world: World) -> None:
     layer = LayerFields("weekly", WEEKLY, 1, "weeks", [[world.cy, world.bo]])
     set_layers(world.schedule, [layer], BY)

@@ -20,6 +20,7 @@ DAYS = 14
 LANE_HEIGHT, LANE_STEP = 26, 30
 STRIP_PIXELS = 840  # about; decides how much of a name fits
 LETTER_PIXELS = 7.2
+NOTE_PIXELS, NOTE_HEIGHT = 40, 16
 TONES = ("info", "ok", "violet", "warn", "quiet")  # red is for gaps
 People = Mapping[str, User]
 
@@ -39,10 +40,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
+    """`notes`: the word GAP below gaps too narrow for it, as (x, word)."""
+
     title: str
     kind: str  # final, layer, overrides
     height: int
     bars: Sequence[Bar]
+    notes: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,11 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row to read. `user` None: nobody. `is_now`: it runs."""
+    """A row to read. `user` None: nobody. `when`: in the zone of the window. `is_now`: it runs."""
 
     start: datetime
     end: datetime
+    when: str
     user: User | None
     by: str
     is_override: bool
@@ -125,7 +130,7 @@ def strips(values: resolve.Schedule, span: Window, people: People) -> list[Strip
     """What is true at the top, then what it is made of: overrides, and the layers with the one that wins first."""
     final = _packed([_shift_bar(shift, span, people) for shift in resolve.shifts(values, span.start, span.end)])
     gaps = [_gap_bar(low, high, span) for low, high in unplanned_gaps(values, span.start, span.end)]
-    made = [_strip(_("On call"), "final", [*final, *gaps])]
+    made = [_with_notes(_strip(_("On call"), "final", [*final, *gaps]))]
     overrides = [
         _override_bar(one, span, people) for one in values.overrides if one.start < span.end and one.end > span.start
     ]
@@ -157,6 +162,18 @@ def _strip(title: str, kind: str, bars: Sequence[Bar]) -> Strip:
     return Strip(title, kind, max((bar.y for bar in bars), default=2) + LANE_HEIGHT + 2, bars)
 
 
+def _with_notes(strip: Strip) -> Strip:
+    """Neighbours that are too close share a word."""
+    notes: list[tuple[str, str]] = []
+    reached = -100.0
+    for bar in strip.bars:
+        x = float(bar.x.rstrip("%"))
+        if bar.kind == "gap" and not bar.label and (x - reached) / 100 * STRIP_PIXELS >= NOTE_PIXELS:
+            notes.append((bar.x, _("GAP")))
+            reached = x
+    return replace(strip, notes=notes, height=strip.height + NOTE_HEIGHT if notes else strip.height)
+
+
 def _bar(span: Window, low: datetime, high: datetime, texts: Sequence[str], title: str, tone: str, kind: str) -> Placed:
     x, end = max(0.0, span.x(low)), min(100.0, span.x(high))
     room = (end - x) / 100 * STRIP_PIXELS - 10
@@ -174,7 +191,7 @@ def _shift_bar(shift: resolve.Shift, span: Window, people: People) -> Placed:
 
 def _gap_bar(low: datetime, high: datetime, span: Window) -> Bar:
     words = _("Nobody on call: %s") % span_words(low, high, span.zone_name)
-    return _bar(span, low, high, [_("GAP"), "!"], words, "danger", "gap")[2]
+    return _bar(span, low, high, [_("GAP")], words, "danger", "gap")[2]
 
 
 def _override_bar(one: resolve.Override, span: Window, people: People) -> Placed:
@@ -221,31 +238,34 @@ def span_words(low: datetime, high: datetime, zone_name: str) -> str:
 
 def agenda(values: resolve.Schedule, span: Window, people: People, now: datetime) -> list[AgendaDay]:
     """Every shift and gap under the day on which it starts; what runs already, under the first day."""
-    entries = [
-        Entry(
-            shift.start,
-            shift.end,
-            people.get(shift.user),
-            shift.layer,
-            shift.is_override,
-            shift.start <= now < shift.end,
-        )
+    found = [
+        (shift.start, shift.end, people.get(shift.user), shift.layer, shift.is_override)
         for shift in resolve.shifts(values, span.start, span.end, is_whole=True)
     ]
-    entries += [
-        Entry(low, high, None, "", False, low <= now < high)
-        for low, high in unplanned_gaps(values, span.start, span.end)
+    found += [(low, high, None, "", False) for low, high in unplanned_gaps(values, span.start, span.end)]
+    entries = [
+        Entry(low, high, _hours(low, high, span), user, by, is_override, low <= now < high)
+        for low, high, user, by, is_override in found
     ]
     entries.sort(key=lambda entry: entry.start)
     today = wall_at(now, span.zone_name).date()
-    found = []
+    days = []
     for low, high in pairwise(span.midnights):
         of_day = [entry for entry in entries if low <= max(entry.start, span.start) < high]
         if of_day:
             local = low.astimezone(zone(span.zone_name))
             title = date_format(local, "l j F", use_l10n=False)
-            found.append(AgendaDay(title, local.date() == today, of_day))
-    return found
+            days.append(AgendaDay(title, local.date() == today, of_day))
+    return days
+
+
+def _hours(low: datetime, high: datetime, span: Window) -> str:
+    """Below the title of a day, which is not said again: "07:00 – 23:00 CET", "23:00 – Mon 23 Nov 07:00 CET"."""
+    local = zone(span.zone_name)
+    starts, ends = low.astimezone(local), high.astimezone(local)
+    day = max(low, span.start).astimezone(local).date()
+    start = date_format(starts, "H:i" if starts.date() == day else "D j M H:i", use_l10n=False)
+    return f"{start} – {date_format(ends, 'H:i T' if ends.date() == day else 'D j M H:i T', use_l10n=False)}"
 
 
 def _percent(number: float) -> str:
