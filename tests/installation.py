@@ -21,7 +21,11 @@ SOURCES = ((GENERIC_KEY, "generic"), (PAGERDUTY_KEY, "pagerduty"), (ALERTMANAGER
 def environment(data_dir: Path, database_url: str = "") -> dict[str, str]:
     """For every process of the installation."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MIDWATCH_")}
-    made = {"MIDWATCH_DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "midwatch.django_settings", "PYTHONUNBUFFERED": "1"}
+    made = {
+        "MIDWATCH_DATA_DIR": str(data_dir),
+        "DJANGO_SETTINGS_MODULE": "midwatch.django_settings",
+        "PYTHONUNBUFFERED": "1",
+    }
     source = str(Path(__file__).resolve().parent.parent / "src")
     made["PYTHONPATH"] = os.pathsep.join([source, kept.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     if database_url:
@@ -32,7 +36,11 @@ def environment(data_dir: Path, database_url: str = "") -> dict[str, str]:
 def prepare(env: Mapping[str, str], sources: Sequence[tuple[str, str]] = SOURCES) -> None:
     """Migrate, and make a team, a service and the sources (key, type)."""
     done = subprocess.run(
-        [sys.executable, __file__, json.dumps(list(sources))], env=dict(env), check=False, capture_output=True, text=True
+        [sys.executable, __file__, json.dumps(list(sources))],
+        env=dict(env),
+        check=False,
+        capture_output=True,
+        text=True,
     )
     if done.returncode != 0:
         raise RuntimeError(f"the installation could not be made:\n{done.stderr[-3000:]}")

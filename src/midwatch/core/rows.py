@@ -7,6 +7,7 @@ the event log.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 from django.db import connection, models
 
@@ -17,7 +18,7 @@ def update_columns(rows: Iterable[models.Model], fields: Sequence[str]) -> None:
     if not loaded:
         return
     meta = loaded[0]._meta
-    columns = [meta.get_field(name) for name in fields]
+    columns = [cast("models.Field[Any, Any]", meta.get_field(name)) for name in fields]
     assert meta.pk is not None, "rows are found by their primary key"
     quote = connection.ops.quote_name
     assignments = ", ".join(f"{quote(str(column.column))} = %s" for column in columns)

@@ -16,6 +16,7 @@ from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.engine import events, metrics, notices
 from midwatch.engine.reactions import react
+from midwatch.people.actions import forget_old_access
 from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import resolve_alert, wake_snoozed
 from midwatch.respond.alerts.actions.problems import report_silence
@@ -72,7 +73,7 @@ def _tell_of_silence(source: Source) -> int:
 
 
 def forget() -> int:
-    """Outbox events that are done are history; the audit log and the timelines keep what matters."""
+    """Outbox events that are done, links that ran out: history. The audit log and the timelines keep what matters."""
     with transaction.atomic():
         old = (
             OutboxEvent.objects.filter(done_at__lt=clock.now() - KEEP_DONE)
@@ -80,7 +81,7 @@ def forget() -> int:
             .values_list("pk", flat=True)[:500]
         )
         count, _ = OutboxEvent.objects.filter(pk__in=list(old)).delete()
-    return count
+    return count + forget_old_access(clock.now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ class TimelineEntry(models.Model):
         indexes = [models.Index(fields=["alert", "id"], name="timeline_alert")]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        if self.pk is not None:
+        if not self._state.adding:
             raise TypeError("a timeline entry is written once; write another one")
         super().save(*args, **kwargs)
 

@@ -144,7 +144,9 @@ def maintenance_of(service_ids: Iterable[int], at: datetime) -> dict[int, Mainte
 
 def maintenances(service: Service | None = None, *, limit: int = 50) -> list[Maintenance]:
     """Running and planned ones, soonest first. One that was called off ends when it begins, and is none."""
-    found = Maintenance.objects.filter(ends_at__gt=clock.now()).exclude(ends_at=F("starts_at")).select_related("service")
+    found = (
+        Maintenance.objects.filter(ends_at__gt=clock.now()).exclude(ends_at=F("starts_at")).select_related("service")
+    )
     return list((found.filter(service=service) if service else found).order_by("starts_at")[:limit])
 
 

@@ -12,7 +12,10 @@ from midwatch.respond.oncall.models import Schedule
 
 
 class EscalationPolicy(Managed):
-    """Steps, and how often all of them are repeated. `ack_timeout_seconds` None: 30 min for high urgency, none for low; 0: never."""
+    """Steps, and how often all of them are repeated.
+
+    `ack_timeout_seconds` None: 30 min for high urgency, none for low; 0: never.
+    """
 
     name = models.SlugField(max_length=63, unique=True)
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")

@@ -212,7 +212,7 @@ def progress(alert: Alert) -> Progress | None:
 def next_times(alerts: Sequence[Alert]) -> dict[int, datetime]:
     """When the next step of each firing alert goes out, for lists: one query."""
     found = Escalation.objects.filter(alert__in=alerts, state=EscalationState.PAGING).exclude(due_at=None)
-    return dict(found.values_list("alert_id", "due_at"))
+    return {alert_id: due_at for alert_id, due_at in found.values_list("alert_id", "due_at") if due_at is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ class DryRun:
 
 
 def dry_run(policy: EscalationPolicy, *, urgency: str = "high", at: datetime | None = None) -> DryRun:
-    """What would happen if an alert of this urgency fired at `at` and nobody answered: one round, first cycle of everybody's rules."""
+    """What would happen if an alert of this urgency fired at `at` and nobody answered: one round, the first cycle."""
     start = at or clock.now()
     lines: list[DryLine] = []
     problems: list[str] = []
