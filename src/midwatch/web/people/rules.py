@@ -102,6 +102,7 @@ def _page(
         "groups": [("high", high), ("low", low)],
         "repeat": repeat,
         "rules_max": RULES_MAX,
+        "is_refused": status == 422,
         "has_contacts": person.contact_methods.exists(),
     }
     return page_or_partial(request, "people/rules.html", context, partial="people/rules.html", status=status)

@@ -243,6 +243,7 @@ def _edit_page(
         "team": found,
         "form": form,
         "members": members,
+        "is_refused": status == 422,
         "may_add": members.total_form_count() < MEMBERS_MAX,
         "is_administrator": viewer(request).is_administrator,
     }
