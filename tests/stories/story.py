@@ -414,6 +414,11 @@ class Story:
         clock.forward(timedelta(**length))
         self.settle()
 
+    def is_now(self, at: datetime) -> None:
+        """Much later, with nothing of interest in between: the engine looks once."""
+        clock.freeze(at)
+        self.settle()
+
     def press(self, heard: Heard, action: str = "acknowledge", scope: str = "this") -> str:
         """Open the message's landing page and press a button."""
         _, sentence = act_on_landing(heard.token, action, scope=scope)

@@ -46,6 +46,7 @@ BUNDLE_SHOWN_MAX = 500
 SENT_WITH = ("user", "alert__service", "contact", "page")
 # What is known of a message may only become more certain.
 CERTAINTY = {"unknown": 1, "handed over": 2, "delivered": 3, "failed": 4, "opened": 5, "answered": 6}
+BETTER = {word for word, certainty in CERTAINTY.items() if certainty > CERTAINTY["handed over"] and word != "failed"}
 
 
 def message_alert(alert: Alert) -> MessageAlert:
@@ -191,16 +192,14 @@ def _write_receipts(handed: Sequence[tuple[Delivery, Receipt]]) -> None:
     now = clock.now()
     with transaction.atomic():
         # A provider has them, whoever holds the rows now: that must be written even when a lease ran out.
-        known = set(
-            Delivery.objects.filter(pk__in=[d.pk for d, _ in handed], state=DeliveryState.HANDED_OVER).values_list(
-                "pk", flat=True
-            )
-        )
+        stored = Delivery.objects.filter(pk__in=[d.pk for d, _ in handed]).values_list("pk", "state", "receipt")
+        known = {pk for pk, state, _ in stored if state == DeliveryState.HANDED_OVER}
+        better = {pk: word for pk, _, word in stored if word in BETTER}  # answered before its receipt was written
         for delivery, receipt in handed:
             delivery.state = DeliveryState.HANDED_OVER
             delivery.handed_over_at = delivery.finished_at = now
             delivery.claimed_until = None
-            delivery.receipt = receipt.word
+            delivery.receipt = better.get(delivery.pk, receipt.word)
             delivery.receipt_detail = receipt.detail[:500]
             delivery.provider_id = receipt.provider_id[:200]
             delivery.poll_at = first_poll_at(delivery.channel, receipt.provider_id, now)

@@ -146,19 +146,36 @@ def _advance(
             zone=zone(call_plan.user.time_zone),
             is_pulled=page.pk in pulled,
         )
-        deliveries += [
-            _delivery(page, call, step.cycle, call_plan.contacts[call.contact_id], now) for call in step.calls
-        ]
         page.next_rule, page.cycle, page.cycle_started_at, page.due_at = (
             step.next_rule,
             step.cycle,
             step.cycle_started_at,
             step.due_at,
         )
+        deliveries += [
+            _delivery(page, call, step.cycle, call_plan.contacts[call.contact_id], now) for call in step.calls
+        ]
+    _take_the_place_of_waiting(deliveries, now)
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)  # the same decision twice writes once
     update_columns(pages, ["next_rule", "cycle", "cycle_started_at", "due_at"])
     if deliveries:
         transaction.on_commit(wake.wake)
+
+
+def _take_the_place_of_waiting(deliveries: Sequence[Delivery], now: datetime) -> None:
+    """What a method could not take in the cycle before need not be said twice: the new message is as late as the old."""
+    again = {(d.page_id, d.contact_id): d for d in deliveries if d.page is not None and d.page.cycle}
+    if not again:
+        return
+    waiting = Delivery.objects.filter(
+        page_id__in={page_id for page_id, _ in again}, state=DeliveryState.WAITING, kind=DeliveryKind.PAGE
+    ).order_by("id")
+    old = [one for one in waiting if (one.page_id, one.contact_id) in again]
+    for one in reversed(old):
+        again[one.page_id, one.contact_id].context["wanted_at"] = one.context.get("wanted_at")
+    Delivery.objects.filter(pk__in=[one.pk for one in old], state=DeliveryState.WAITING).update(
+        state=DeliveryState.CANCELLED, finished_at=now, receipt_detail="another try took its place"
+    )
 
 
 def _delivery(page: Page, call: plan.Call, cycle: int, contact: ContactMethod, now: datetime) -> Delivery:
