@@ -30,7 +30,8 @@ from midwatch.intake import log
 from midwatch.intake.records import EVENT, Kind, Record, Row, microseconds, minted_text
 from midwatch.respond.alerts.models import Alert, Source
 from midwatch.respond.escalation.models import Escalation
-from midwatch.respond.notify.actions import claim_deliveries, record_status, send_claimed
+from midwatch.respond.notify.actions import claim_deliveries, record_status
+from midwatch.respond.notify.actions.deliveries import prepare, transport, write_sent
 from midwatch.respond.notify.models import Delivery, DeliveryState, Page, PageState
 
 ROUNDS_MAX = 1_000
@@ -116,17 +117,16 @@ class Replay:
             self._deliver()
         raise RuntimeError("the demo's engine does not come to rest")
 
-    def _deliver(self) -> int:
+    def _deliver(self) -> None:
         due = Delivery.objects.filter(state__in=WAITING, due_at__lte=clock.now())
-        sent = 0
-        for channel in list(due.order_by().values_list("channel", flat=True).distinct()):
-            for delivery in claim_deliveries(channel, by="demo", limit=CLAIMED_AT_ONCE):
-                receipt = send_claimed(delivery)
-                sent += 1
-                if receipt is not None and channel == "sms":
-                    told = StatusReport(receipt.provider_id, Receipt("delivered", "the carrier delivered it"))
-                    self.at(clock.now() + CARRIER_TAKES, partial(record_status, told))
-        return sent
+        channels = list(due.order_by().values_list("channel", flat=True).distinct())
+        claimed = [one for channel in channels for one in claim_deliveries(channel, by="demo", limit=CLAIMED_AT_ONCE)]
+        sent = [transport(prepare(delivery)) for delivery in claimed]
+        write_sent(sent)
+        for one in sent:
+            if one.delivery.channel == "sms" and one.receipt is not None:
+                told = StatusReport(one.receipt.provider_id, Receipt("delivered", "the carrier delivered it"))
+                self.at(clock.now() + CARRIER_TAKES, partial(record_status, told))
 
     def _write_log(self) -> None:
         """The raw events as the lane would have kept them, all of them read."""
