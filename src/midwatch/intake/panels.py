@@ -16,14 +16,16 @@ from midwatch.respond.alerts.models import Source
 
 EVENTS_SHOWN = 10
 BODY_SHOWN = 8_000  # bytes of each
+HEAD_SHOWN = 160  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`text`: the body, indented where it is JSON and whole."""
+    """`text`: the body, indented where it is JSON and whole. `head`: its beginning, to tell events apart."""
 
     record: Record
     text: str
+    head: str
     is_cut: bool
     why_refused: str
 
@@ -35,7 +37,8 @@ def _shown(record: Record) -> Shown:
         why = (
             f"{record.minted.get('status', '')} {clean(record.minted.get('reason', ''), 300, is_one_line=True)}".strip()
         )
-    return Shown(record, _text(record.body, is_cut=is_cut), is_cut, why)
+    head = clean(record.body[: HEAD_SHOWN * 4].decode("utf-8", "replace"), HEAD_SHOWN, is_one_line=True)
+    return Shown(record, _text(record.body, is_cut=is_cut), head, is_cut, why)
 
 
 def _text(body: bytes, *, is_cut: bool) -> str:

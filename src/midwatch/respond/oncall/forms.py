@@ -25,7 +25,7 @@ from midwatch.respond.oncall.models import Combine, Layer, Override, Schedule, U
 
 PEOPLE_MAX = 1_000
 NOBODY = "nobody"
-SPARE_TURNS = 2  # empty rows below the last turn
+SPARE_TURNS = 3  # empty rows below the last turn
 NEW = "new"  # the address of the form itself
 Groups = list[tuple[str, list[tuple[str, str]]]]
 _CLOCK = r"([01]?[0-9]|2[0-4]):([0-5][0-9])"

@@ -6,12 +6,19 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 
 from midwatch.catalog.models import Service
+from midwatch.core import clock
 from midwatch.core.contribute import Panel
-from midwatch.respond.oncall.queries import who_is_on_call
+from midwatch.people.viewing import viewer
+from midwatch.respond.oncall.queries import resolvables, who_is_on_call
+from midwatch.respond.oncall.views.who import card_of
 
 
 def _on_call(request: HttpRequest, service: Service) -> str:
-    context = {"service": service, "rows": who_is_on_call(team=service.team)}
+    user, now = viewer(request), clock.now()
+    rows = who_is_on_call(team=service.team, at=now)
+    values = resolvables([row.schedule for row in rows], since=now)
+    cards = [card_of(row, values[row.schedule.pk], user, now) for row in rows]
+    context = {"service": service, "cards": cards}
     return render_to_string("oncall/_service.html", context, request)
 
 
