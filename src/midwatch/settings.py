@@ -62,6 +62,14 @@ def _address(raw: str) -> str:
     return value
 
 
+def _monitor(raw: str) -> str:
+    value = raw.strip()
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise ValueError("give the whole address that the monitor wants requested, https://...")
+    return value
+
+
 def _database(raw: str) -> str:
     value = raw.strip()
     if value and not value.startswith(("postgresql://", "postgres://")):
@@ -133,7 +141,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("TWILIO_FROM", "", _text, "The number messages and calls come from, +420..."),
     Setting("TWILIO_BASE_URL", "https://api.twilio.com", _address, "Twilio's address, or a compatible gateway's."),
-    Setting("WATCHDOG_URL", "", _address, "Dead-man monitor: requested while the engine is well."),
+    Setting("WATCHDOG_URL", "", _monitor, "Dead-man monitor: requested while the engine is well."),
     Setting("TRUSTED_PROXIES", "", _words, "Addresses or networks whose X-Forwarded-* headers are believed."),
     Setting(
         "OUTBOUND_ALLOW",

@@ -69,13 +69,18 @@ class OnCallNow:
         """The `level`-th fallback: the organisation's duty schedule, the team's managers, administrators, and again."""
         match level % 3:
             case 0:
-                organisation = Organisation.objects.select_related("duty_schedule").filter(pk=1).first()
-                schedule = organisation.duty_schedule if organisation else None
+                schedule = duty_schedule()
                 return "duty schedule", self.of_schedule(schedule) if schedule else []
             case 1:
                 return "managers", self.of_team(team, Notify.MANAGERS) if team else []
             case _:
                 return "administrators", list(administrators())
+
+
+def duty_schedule() -> Schedule | None:
+    """The organisation's own, paged first when a round reached nobody."""
+    organisation = Organisation.objects.select_related("duty_schedule").filter(pk=1).first()
+    return organisation.duty_schedule if organisation else None
 
 
 def unique(users: Iterable[User]) -> list[User]:

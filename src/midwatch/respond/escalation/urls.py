@@ -14,6 +14,7 @@ urlpatterns = [
     path("alerts/<int:number>/decline", acts.decline, name="decline"),
     path("page", paging.page_by_hand, name="page"),
     path("policies", policies.policy_list, name="policies"),
+    path("policies/duty", binding.set_duty, name="duty"),
     path("policies/new", policies.create, name="create"),
     path("policies/<slug:name>", policies.policy_detail, name="policy"),
     path("policies/<slug:name>/edit", policies.edit, name="edit"),

@@ -18,6 +18,7 @@ from midwatch.respond.escalation.models import (
     Condition,
     EscalationPolicy,
     Notify,
+    Organisation,
     PolicyStep,
     ServicePolicy,
     StepTarget,
@@ -232,4 +233,13 @@ def _write_steps(policy: EscalationPolicy, steps: Sequence[StepFields]) -> None:
                 )
                 for place, target in enumerate(fields.targets)
             ]
+        )
+
+
+def set_duty_schedule(schedule: Schedule | None, by: Actor) -> None:
+    """Whom a round that reached nobody pages first, before managers and administrators. None: nobody."""
+    with transaction.atomic():
+        Organisation.objects.update_or_create(pk=1, defaults={"duty_schedule": schedule})
+        audit.record(
+            by, "set duty schedule", "organisation", "organisation", {"schedule": schedule.name if schedule else ""}
         )

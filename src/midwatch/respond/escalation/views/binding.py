@@ -1,9 +1,10 @@
-"""Which policy a service's alerts are escalated by."""
+"""Which policy a service's alerts are escalated by, and who is paged when a policy reaches nobody."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -12,9 +13,10 @@ from django.views.decorators.http import require_POST
 
 from midwatch.catalog.models import Service
 from midwatch.people.queries import actor_of
-from midwatch.people.viewing import editing_user
-from midwatch.respond.escalation.actions.policies import bind_service
+from midwatch.people.viewing import editing_user, viewer
+from midwatch.respond.escalation.actions.policies import bind_service, set_duty_schedule
 from midwatch.respond.escalation.models import EscalationPolicy
+from midwatch.respond.oncall.models import Schedule
 
 
 @require_POST
@@ -32,3 +34,17 @@ def bind(request: HttpRequest, name: str) -> HttpResponse:
     else:
         messages.success(request, _("Its alerts go by %s now.") % (policy or _("the policy of its team")))
     return HttpResponseRedirect(reverse("catalog:service", args=[name]))
+
+
+@require_POST
+@login_required
+def set_duty(request: HttpRequest) -> HttpResponse:
+    """`schedule`: its name; empty: none. Administrators only: it is the whole organisation's."""
+    user = viewer(request)
+    if not user.is_administrator:
+        raise PermissionDenied(_("Only administrators choose the organisation's duty schedule."))
+    wanted = request.POST.get("schedule", "")[:63]
+    schedule = get_object_or_404(Schedule, name=wanted) if wanted else None
+    set_duty_schedule(schedule, actor_of(user, "web"))
+    messages.success(request, _("When nobody is reached, %s is paged first.") % (schedule or _("the team's managers")))
+    return HttpResponseRedirect(reverse("escalation:policies"))

@@ -27,7 +27,7 @@ from midwatch.people.viewing import acting_user, viewer
 from midwatch.respond.escalation import forms
 from midwatch.respond.escalation.actions import policies as actions
 from midwatch.respond.escalation.models import EscalationPolicy, PolicyStep, ServicePolicy, TeamPolicy
-from midwatch.respond.escalation.queries import dry_run, may_edit_policy, steps_of, target_words
+from midwatch.respond.escalation.queries import dry_run, duty_schedule, may_edit_policy, steps_of, target_words
 from midwatch.respond.oncall.models import Schedule
 
 POLICIES_MAX = 500
@@ -72,6 +72,8 @@ def policy_list(request: HttpRequest) -> HttpResponse:
     context = {
         "policies": [(policy, sentences(steps[policy.pk])) for policy in found],
         "offers": [team for team in without if may_edit_team(user, team)],
+        "duty": duty_schedule(),
+        "schedules": Schedule.objects.order_by("name")[:POLICIES_MAX] if user.is_administrator else (),
     }
     return page_or_partial(request, "escalation/policies.html", context, partial="escalation/policies.html")
 
