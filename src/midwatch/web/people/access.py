@@ -31,7 +31,7 @@ from midwatch.web.permits import administrators_only
 
 
 def calendar_url(person: User) -> str:
-    return f"{settings().public_url}/ical/{calendar_token(person)}.ics"
+    return settings().public_url + reverse("oncall:calendar", args=[calendar_token(person)])
 
 
 def _own(request: HttpRequest, name: str) -> User:
