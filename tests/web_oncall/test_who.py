@@ -139,8 +139,8 @@ def test_nothing_yet(db: None, as_: As) -> None:
         ana = User.objects.create(name="ana", role="administrator", created_at=clock.now())
         vi = User.objects.create(name="vi", role="viewer", created_at=clock.now())
     assert "No schedule yet." in text_of(as_(vi).get("/oncall"))
-    assert "/schedules/new" not in text_of(as_(vi).get("/oncall"))
-    assert "/schedules/new" not in text_of(as_(ana).get("/oncall")), "there is no team either"
+    assert "/new-schedule" not in text_of(as_(vi).get("/oncall"))
+    assert "/new-schedule" not in text_of(as_(ana).get("/oncall")), "there is no team either"
 
 
 # --- the calendar ---

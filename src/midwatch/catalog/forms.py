@@ -16,7 +16,6 @@ from midwatch.people.forms import LengthField, zone_choices
 from midwatch.people.managed import NAME_HELP, NAME_MAX
 from midwatch.people.models import Team, Urgency
 
-NEW = "new"  # the address of the form itself
 SERVICES_MAX = 1_000  # to choose dependencies from
 URGENCIES = [
     (ServiceUrgency.BY_PRIORITY, _("By priority: P1 and P2 ring")),
@@ -140,9 +139,7 @@ class ServiceForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if cleaned.get("name") == NEW:
-            self.add_error("name", gettext("“new” has a meaning of its own: give another name."))
-        elif self.service is None and not cleaned.get("name"):
+        if self.service is None and not cleaned.get("name"):
             cleaned["name"] = slug(cleaned.get("display_name", ""))
             if cleaned.get("display_name") and not cleaned["name"]:
                 self.add_error("name", gettext("Give a name: %s.") % NAME_HELP)

@@ -9,7 +9,7 @@ from midwatch.catalog import views
 app_name = "catalog"
 urlpatterns = [
     path("services", views.service_list, name="services"),
-    path("services/new", views.create, name="create"),
+    path("new-service", views.create, name="create"),
     path("services/<slug:name>", views.service_detail, name="service"),
     path("services/<slug:name>/edit", views.edit, name="edit"),
 ]

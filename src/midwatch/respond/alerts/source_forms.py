@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from midwatch.catalog.models import Service
 from midwatch.core import integration
 from midwatch.people.forms import LengthField
-from midwatch.people.managed import NAME_HELP, NAME_MAX
+from midwatch.people.managed import NAME_MAX
 from midwatch.people.models import Team
 from midwatch.respond.alerts.actions.sources import (
     EXPECT_SECONDS_MAX,
@@ -25,7 +25,6 @@ from midwatch.respond.alerts.actions.sources import (
 from midwatch.respond.alerts.models import Source
 
 WORDS_MAX = 2_000
-NEW = "new"  # the address of the form itself
 SERVICES_MAX = 2_000
 
 
@@ -95,10 +94,7 @@ class SourceForm(forms.Form):
         found.choices = choices
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"].strip().lower()
-        if name == NEW:
-            raise forms.ValidationError(gettext("“new” has a meaning of its own: give %s.") % NAME_HELP)
-        return name
+        return str(self.cleaned_data["name"]).strip().lower()
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

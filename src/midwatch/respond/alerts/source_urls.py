@@ -9,7 +9,7 @@ from midwatch.respond.alerts.views import sources
 app_name = "sources"
 urlpatterns = [
     path("sources", sources.source_list, name="list"),
-    path("sources/new", sources.create, name="create"),
+    path("new-source", sources.create, name="create"),
     path("sources/<slug:name>", sources.source_detail, name="source"),
     path("sources/<slug:name>/edit", sources.edit, name="edit"),
     path("sources/<slug:name>/test", sources.send_test, name="test"),

@@ -16,7 +16,7 @@ from midwatch.core.text import clean
 from midwatch.core.wall_field import WallField
 from midwatch.core.zones import wall_at
 from midwatch.people.forms import zone_choices
-from midwatch.people.managed import NAME_HELP, NAME_MAX
+from midwatch.people.managed import NAME_MAX
 from midwatch.people.models import Team, User
 from midwatch.people.queries import active_people
 from midwatch.respond.oncall import resolve
@@ -26,7 +26,6 @@ from midwatch.respond.oncall.models import Combine, Layer, Override, Schedule, U
 PEOPLE_MAX = 1_000
 NOBODY = "nobody"
 SPARE_TURNS = 3  # empty rows below the last turn
-NEW = "new"  # the address of the form itself
 Groups = list[tuple[str, list[tuple[str, str]]]]
 _CLOCK = r"([01]?[0-9]|2[0-4]):([0-5][0-9])"
 _DAILY = re.compile(rf"(.*?)\s*{_CLOCK}\s*(?:-|–|to)\s*{_CLOCK}")
@@ -347,12 +346,7 @@ class NewScheduleForm(forms.Form):
         widget.groups = groups
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"].strip().lower()
-        if name == NEW:
-            raise forms.ValidationError(
-                gettext("%(name)s has a meaning of its own. Give %(help)s.") % {"name": name, "help": NAME_HELP}
-            )
-        return name
+        return str(self.cleaned_data["name"]).strip().lower()
 
     def layer(self, now: datetime, known: Mapping[str, User]) -> LayerFields:
         """It began at the last hand-over, so that somebody is on call from now on: the first of the list."""

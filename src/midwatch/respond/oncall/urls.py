@@ -19,7 +19,7 @@ def calendar_feed(request: HttpRequest, token: str) -> HttpResponse:
 app_name = "oncall"
 urlpatterns = [
     path("oncall", who.who, name="who"),
-    path("schedules/new", creating.create, name="create"),
+    path("new-schedule", creating.create, name="create"),
     path("schedules/<slug:name>", schedule.schedule_detail, name="schedule"),
     path("schedules/<slug:name>/take-over", overrides.take_over, name="take_over"),
     path("schedules/<slug:name>/overrides", overrides.create, name="override"),

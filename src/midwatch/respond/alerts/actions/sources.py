@@ -145,7 +145,7 @@ def delete_source(source: Source, by: Actor, *, mark: Mark | None = None) -> Non
     """Its alerts stay. Refused while one of them is open."""
     guard(source, mark)
     with transaction.atomic():
-        if Alert.objects.filter(source=source).exclude(status=AlertStatus.RESOLVED).exists():
+        if Alert.objects.filter(source=source, is_test=False).exclude(status=AlertStatus.RESOLVED).exists():
             raise ValueError(f"{source.name} has open alerts: resolve them first")
         audit.record(by, "delete", "source", source.name)
         source.delete()
