@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -44,6 +44,7 @@ LAYERS = {
 
 
 def test_every_act() -> None:
+    clock.freeze(datetime(2026, 1, 8, 12, 0, tzinfo=UTC))  # cy's week
     world = make_world()
     client = Client()
     with transaction.atomic():
