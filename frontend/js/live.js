@@ -5,7 +5,8 @@ import { spell } from "./rel-time.js";
 
 const HIDDEN_PAUSE_MS = 60_000;
 const STALE_MS = 15_000;
-const POLLS = '[hx-trigger*="every"]';
+// The badge in the page's head polls too, but says nothing of how fresh the page below it is.
+const POLLS = '[hx-trigger*="every"]:not(.calls-live)';
 const state = { answeredAt: Date.now(), isFailing: false, polledAt: new WeakMap() };
 const isPoll = (ctx) => ctx?.sourceEvent?.type === "every";
 const contextOf = (event) => event.detail?.ctx;
@@ -27,7 +28,9 @@ function isInUse(element) {
 }
 
 document.addEventListener("htmx:after:request", (event) => {
-  const status = contextOf(event)?.response?.status ?? 0;
+  const ctx = contextOf(event);
+  if (isPoll(ctx) && !ctx.sourceElement.matches(POLLS)) return;
+  const status = ctx?.response?.status ?? 0;
   state.isFailing = status >= 500;
   if (!state.isFailing) state.answeredAt = Date.now();
   show();
@@ -61,7 +64,7 @@ function show() {
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
-  for (const element of document.querySelectorAll(POLLS)) window.htmx.trigger(element, "every", {}, false);
+  for (const element of document.querySelectorAll(`${POLLS}, .calls-live`)) window.htmx.trigger(element, "every", {}, false);
 });
 window.addEventListener("offline", show);
 window.addEventListener("online", show);
@@ -93,6 +96,10 @@ customElements.define("live-status", class extends HTMLElement {
 
 // <title-count data-count="3">: "(3) Now · Midwatch", and the badge of an installed app.
 customElements.define("title-count", class extends HTMLElement {
+  static observedAttributes = ["data-count"]; // a morph changes the number and leaves the element where it is
+  attributeChangedCallback() {
+    if (this.isConnected) this.connectedCallback();
+  }
   connectedCallback() {
     const count = Number(this.dataset.count) || 0;
     document.title = `(${count}) ${document.title.replace(/^\(\d+\) /, "")}`;

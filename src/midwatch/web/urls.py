@@ -8,6 +8,7 @@ from midwatch.web import health, theme, views
 
 house: list[URLPattern | URLResolver] = [
     path("", views.now, name="now"),
+    path("calls", views.calls, name="calls"),
     path("theme", theme.set_theme, name="theme"),
     path("", include("midwatch.web.account_urls")),
 ]

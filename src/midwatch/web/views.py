@@ -1,4 +1,4 @@
-"""The Now page."""
+"""The Now page, and the badge on every page that says what calls me."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.views.decorators.http import require_safe
 
 from midwatch.core.render import is_partial, page_or_partial
@@ -34,3 +35,12 @@ def now(request: HttpRequest) -> HttpResponse:
     if not is_partial(request):
         context["cover"] = queries.cover(user)
     return page_or_partial(request, "web/now.html", context)
+
+
+@login_required
+@require_safe
+def calls(request: HttpRequest) -> HttpResponse:
+    """The badge of the page's head, for htmx only."""
+    if not is_partial(request):
+        return redirect("web:now")
+    return page_or_partial(request, "web/calls.html", {})
