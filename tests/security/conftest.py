@@ -1,0 +1,38 @@
+"""Five people stand before every door: nobody in particular, a viewer, a stranger of another team, and two of the team."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from doors import Doors
+
+from api_world import BY, make_world
+from midwatch.catalog.models import Service
+from midwatch.core import clock
+from midwatch.people import actions as people
+from midwatch.people.models import Membership, Team
+
+ON_CALL = datetime(2026, 1, 8, 12, 0, tzinfo=UTC)  # cy's week on payments-primary
+
+
+@pytest.fixture
+def doors(db: None) -> Iterator[Doors]:
+    clock.freeze(ON_CALL)
+    world = make_world()
+    world.alert()
+    with transaction.atomic():
+        profile = people.Profile("Stranger", "stranger@example.com", "UTC", "member")
+        stranger = people.create_user("stranger", profile, BY)
+        others = Team.objects.create(name="others", display_name="Others", created_at=ON_CALL)
+        Service.objects.create(name="other-thing", display_name="Other", team=others, created_at=ON_CALL)
+        Membership.objects.create(team=others, user=stranger, role="manager", position=0)
+    clients = {"nobody": Client()}
+    for user in (world.ana, world.bo, world.cy, world.vi, stranger):
+        clients[user.name] = Client()
+        clients[user.name].force_login(user)
+    yield Doors(world, stranger, clients)
+    clock.thaw()

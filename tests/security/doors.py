@@ -1,0 +1,135 @@
+"""Every address of the web and the API, and who may POST there. A new address has to say so here, or a test fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from api_world import World
+from midwatch.people.models import User
+
+# Who may POST. Each word includes those after it, but for OWN: that page is cy's, so cy and administrators.
+ANYONE = "anyone"  # needs no log-in: getting in, what phones and providers open, the theme
+PERSON = "person"  # whoever is logged in, for themselves
+MEMBER = "member"  # acts on alerts of any team; viewers may not
+OWN = "own"  # cy's own page, and administrators
+TEAM = "team"  # members of the owning team
+MANAGER = "manager"  # managers of the owning team
+ADMINISTRATOR = "administrator"
+ONLY = "only"  # nobody does it for somebody else: cy alone
+READ = "read"  # takes no POST at all
+
+WEB: dict[str, str] = {
+    "web:now": READ, "web:theme": ANYONE, "web:login": ANYONE, "web:logout": ANYONE, "web:access-link": ANYONE,
+    "web:setup": ANYONE, "web:wizard": READ, "web:wizard-you": PERSON, "web:wizard-reach": PERSON,
+    "web:wizard-team": ADMINISTRATOR, "web:wizard-source": ADMINISTRATOR, "web:wizard-check": ADMINISTRATOR,
+    "web:settings": READ, "web:audit": READ, "web:health": READ, "web:configuration": READ, "web:tokens": READ,
+    "web:revoke-token": ADMINISTRATOR, "web:calls": READ,
+    "alerts:list": READ, "alerts:bulk": MEMBER, "alerts:detail": READ, "alerts:acknowledge": MEMBER,
+    "alerts:unacknowledge": MEMBER, "alerts:resolve": MEMBER, "alerts:snooze": MEMBER, "alerts:note": MEMBER,
+    "alerts:priority": MEMBER,
+    "sources:list": READ, "sources:create": MEMBER, "sources:source": READ, "sources:edit": TEAM,
+    "sources:test": MEMBER, "sources:rotate": TEAM, "sources:end_rotation": TEAM, "sources:delete": TEAM,
+    "service_alerts:start_maintenance": MEMBER, "service_alerts:delete": TEAM,
+    "service_alerts:end_maintenance": MEMBER,
+    "escalation:escalate": MEMBER, "escalation:reassign": MEMBER, "escalation:add_responder": MEMBER,
+    "escalation:decline": MEMBER, "escalation:page": MEMBER, "escalation:policies": READ,
+    "escalation:create": TEAM, "escalation:policy": READ, "escalation:edit": TEAM, "escalation:delete": TEAM,
+    "escalation:bind_service": TEAM, "escalation:duty": ADMINISTRATOR, "escalation:landing": ANYONE, "escalation:hook_root": ANYONE,
+    "escalation:hook": ANYONE,
+    "oncall:who": READ, "oncall:create": MEMBER, "oncall:schedule": READ, "oncall:take_over": MEMBER,
+    "oncall:override": MEMBER, "oncall:cancel_override": MEMBER, "oncall:edit": TEAM, "oncall:delete": TEAM,
+    "oncall:calendar": ANYONE,
+    "catalog:services": READ, "catalog:create": MEMBER, "catalog:service": READ, "catalog:edit": TEAM,
+    "people:profile": READ, "people:list": READ, "people:invite": ADMINISTRATOR, "people:person": READ,
+    "people:about": OWN, "people:shortcuts": OWN, "people:notify-on": OWN, "people:rules": OWN,
+    "people:usual-rules": OWN, "people:test": MANAGER, "people:add-contact": OWN, "people:contact": OWN,
+    "people:test-contact": MANAGER, "people:confirm-contact": OWN, "people:turn-contact": OWN,
+    "people:remove-contact": OWN, "people:access": READ, "people:password": ONLY, "people:sign-out": OWN,
+    "people:create-token": ONLY, "people:revoke-token": OWN, "people:make-link": ADMINISTRATOR,
+    "people:deactivate": ADMINISTRATOR, "people:activate": ADMINISTRATOR,
+    "people:teams": READ, "people:new-team": ADMINISTRATOR, "people:team": READ, "people:edit-team": MANAGER,
+    "people:test-team": MANAGER, "people:delete-team": ADMINISTRATOR,
+    "api:openapi": READ, "api:docs": READ, "api:docs-asset": READ,
+    "healthz": READ, "readyz": READ, "metrics": READ,
+}  # fmt: skip
+OPEN_TO_READ = {
+    "web:login", "web:access-link", "web:setup", "escalation:landing", "escalation:hook_root", "escalation:hook",
+    "oncall:calendar", "api:openapi", "api:docs", "api:docs-asset", "healthz", "readyz", "metrics",
+}  # fmt: skip
+ENDS = "2026-01-09T12:00:00Z"
+# Every operation of the API that changes something: its method is POST unless it says so, with a body that is right.
+API_ACTS: dict[str, dict[str, Any]] = {
+    "page_somebody": {"title": "look", "user": "cy"},
+    "acknowledge_alert": {}, "unacknowledge_alert": {}, "resolve_alert": {}, "snooze_alert": {"for": "1h"},
+    "escalate_alert": {}, "note_alert": {"text": "seen"}, "prioritise_alert": {"priority": "P2"},
+    "reassign_alert": {"user": "bo"}, "add_responder": {"user": "bo"}, "decline_alert": {},
+    "create_override": {"user": "bo", "ends_at": ENDS}, "cancel_override": {}, "send_test_page": {},
+    "send_test_to_source": {}, "start_maintenance": {"service": "checkout", "ends_at": ENDS}, "end_maintenance": {},
+}  # fmt: skip
+DELETES = {"cancel_override"}
+API_READS = {
+    "list_alerts", "get_alert", "list_on_call", "list_schedules", "get_schedule", "list_shifts", "list_overrides",
+    "list_users", "get_me", "get_user", "list_teams", "get_team", "list_services", "get_service", "list_sources",
+    "get_source", "list_policies", "get_policy", "dry_run_policy", "list_maintenance",
+}  # fmt: skip
+NAMES = {
+    "services": "checkout", "sources": "prometheus", "schedules": "payments-primary", "policies": "payments",
+    "people": "cy", "teams": "payments", "users": "cy",
+}  # fmt: skip
+VALUES = {
+    "<int:number>": "1", "<int:pk>": "1", "<int:id>": "1", "<slug:method>": "hook", "<str:token>": "unknown",
+    "<str:provider>": "twilio", "<path:rest>": "sms", "<str:name>": "none.css",
+}  # fmt: skip
+
+
+@dataclass
+class Doors:
+    """`stranger`: a member of another team. `clients`: who is logged in, by name; "nobody" is not."""
+
+    world: World
+    stranger: User
+    clients: dict[str, Client]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    name: str
+    path: str
+
+
+def addresses() -> Iterator[Address]:
+    """All of them, with the names of the small world filled in."""
+    for route, name in _walk(get_resolver().url_patterns, "", ""):
+        if "^" in route or route.endswith("api/v1/"):
+            continue  # what is nowhere else, and Ninja's own root
+        path = "/" + route
+        for holder, value in VALUES.items():
+            path = path.replace(holder, value)
+        for holder in ("<slug:name>", "<name>"):
+            before = path.partition(f"/{holder}")[0].rpartition("/")[2]
+            path = path.replace(holder, NAMES.get(before, "unknown"))
+        yield Address(name or route, path)
+
+
+def _walk(patterns: list[Any], prefix: str, namespace: str) -> Iterator[tuple[str, str]]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = ":".join(part for part in (namespace, pattern.namespace or "") if part)
+            yield from _walk(pattern.url_patterns, prefix + str(pattern.pattern), inner)
+        elif isinstance(pattern, URLPattern):
+            yield prefix + str(pattern.pattern), f"{namespace}:{pattern.name}" if pattern.name else ""
+
+
+def web_addresses() -> list[Address]:
+    return [one for one in addresses() if not one.name.startswith("api:v1:")]
+
+
+def api_addresses() -> list[Address]:
+    return [
+        Address(one.name.removeprefix("api:v1:"), one.path) for one in addresses() if one.name.startswith("api:v1:")
+    ]
