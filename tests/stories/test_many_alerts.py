@@ -359,9 +359,10 @@ def test_a_test_alert_takes_no_number_and_stands_in_no_list(story: Story) -> Non
 def test_a_provider_that_hangs_delays_no_other_channel(story: Story) -> None:
     ana, ben = story.person("ana", methods=("sms",)), story.person("ben")
     story.policy(steps=[(["ana", "ben"], "0m")])
-    gate, has_rung = threading.Event(), threading.Event()
+    gate, hangs_now, has_rung = threading.Event(), threading.Event(), threading.Event()
 
     def hangs() -> net.HttpAnswer:
+        hangs_now.set()
         assert gate.wait(20)
         return net.HttpAnswer(201, {}, b"{}")
 
@@ -374,6 +375,7 @@ def test_a_provider_that_hangs_delays_no_other_channel(story: Story) -> None:
     pools.start()
     try:
         pools.wake()
+        assert hangs_now.wait(20)
         assert has_rung.wait(20), "the webhook waited for the text"
         assert Delivery.objects.get(channel="sms").state == DeliveryState.SENDING
     finally:

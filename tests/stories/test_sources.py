@@ -130,7 +130,7 @@ def test_what_is_not_repeated_resolves_after_a_time_where_the_source_says_so(sto
     assert story.alert(alert).status == "acknowledged"
     story.forward(minutes=2)
     assert story.alert(alert).status == "resolved"
-    assert "Its source fell silent resolved it" in story.timeline(alert)
+    assert "The silence of its source resolved it" in story.timeline(alert)
 
 
 def test_a_change_event_is_kept_and_pages_nobody(story: Story) -> None:

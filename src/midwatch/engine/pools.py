@@ -31,6 +31,11 @@ def channels_with_work() -> set[str]:
     return set(due.order_by().values_list("channel", flat=True).distinct())
 
 
+def channels_to_ask() -> set[str]:
+    due = Delivery.objects.filter(poll_at__lte=clock.now())
+    return set(due.order_by().values_list("channel", flat=True).distinct())
+
+
 def has_poll_due(channel: str) -> bool:
     return Delivery.objects.filter(channel=channel, poll_at__lte=clock.now()).exists()
 
@@ -169,13 +174,8 @@ def deliver_due(*, node: str = "inline", rounds_max: int = 1_000) -> int:
     """Send everything that is due, here and now, without threads: for stories."""
     sent = 0
     for _ in range(rounds_max):
-        claimed = [
-            one
-            for channel in integration.channels()
-            if has_due(channel)
-            for one in claim_deliveries(channel, by=node, limit=50)
-        ]
-        polled = [one for channel in integration.channels() if has_poll_due(channel) for one in claim_polls(channel)]
+        claimed = [one for c in sorted(channels_with_work()) for one in claim_deliveries(c, by=node, limit=50)]
+        polled = [one for c in sorted(channels_to_ask()) for one in claim_polls(c)]
         if not claimed and not polled:
             return sent
         for delivery in claimed:

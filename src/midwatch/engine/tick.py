@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Min
 
@@ -52,7 +53,7 @@ def _end_snooze(alert: Alert) -> int:
 
 def expire_alerts() -> int:
     """Alerts of sources that fell silent for as long as they said means resolved."""
-    by = Actor("Its source fell silent", "engine")
+    by = Actor("The silence of its source", "engine")
     expired = alert_queries.expired(clock.now())
     return sum(guarded("expiry", partial(_expire, alert, by), otherwise=0) for alert in expired)
 
@@ -81,7 +82,8 @@ def forget() -> int:
             .values_list("pk", flat=True)[:500]
         )
         count, _ = OutboxEvent.objects.filter(pk__in=list(old)).delete()
-    return count + forget_old_access(clock.now())
+        sessions, _ = Session.objects.filter(expire_date__lt=clock.now()).delete()
+    return count + sessions + forget_old_access(clock.now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,19 +109,21 @@ class CallPlan:
         return self.has_ringing if urgency == "high" else bool(self.rules)
 
 
-def call_plans(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], CallPlan]:
-    """Rules by (user id, urgency), for many people in three queries."""
+def call_plans(
+    wanted: Iterable[tuple[int, str]], *, users: Iterable[User] | None = None
+) -> dict[tuple[int, str], CallPlan]:
+    """Rules by (user id, urgency), for many people in three queries; in two when their rows are at hand in `users`."""
     keys = set(wanted)
-    users = User.objects.in_bulk({user_id for user_id, _ in keys})
+    known = {user.pk: user for user in users} if users is not None else User.objects.in_bulk({pk for pk, _ in keys})
     contacts: dict[int, dict[int, ContactMethod]] = defaultdict(dict)
-    for contact in ContactMethod.objects.filter(user_id__in=users):
+    for contact in ContactMethod.objects.filter(user_id__in=known):
         contacts[contact.user_id][contact.pk] = contact
     rules: dict[tuple[int, str], list[NotificationRule]] = defaultdict(list)
-    for rule in NotificationRule.objects.filter(user_id__in=users):
+    for rule in NotificationRule.objects.filter(user_id__in=known):
         rules[rule.user_id, rule.urgency].append(rule)
     plans = {}
     for user_id, urgency in keys:
-        user = users.get(user_id)
+        user = known.get(user_id)
         if user is None:
             continue
         usable = {

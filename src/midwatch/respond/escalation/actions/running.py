@@ -225,6 +225,8 @@ def _people(escalation: Escalation, index: int, batch: Run) -> tuple[str, list[U
 def _step_pages(escalation: Escalation, index: int, due_at: datetime, batch: Run) -> list[NewPage]:
     facts = _facts(escalation, batch)
     name, people = _people(escalation, index, batch)
+    if escalation.alert.status == AlertStatus.ACKNOWLEDGED:  # whoever has it need not be told
+        people = [user for user in people if user.pk != escalation.alert.acknowledged_by_id]
     escalation.pulled_seconds = max(0, int(decide.pulled_by(facts, index).total_seconds()))
     escalation.next_step = index + 1
     escalation.sent_at = batch.now

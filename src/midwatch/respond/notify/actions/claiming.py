@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from midwatch.core import clock, leases
 from midwatch.core.rows import update_columns
+from midwatch.people.models import User
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
 from midwatch.respond.notify import plan
 from midwatch.respond.notify.models import CoveredAlert, Delivery, DeliveryKind, DeliveryState, PageState
@@ -87,6 +88,7 @@ def _within_limits(live: Sequence[Delivery], channel: str, now: datetime) -> lis
     by_user: dict[int, list[Delivery]] = defaultdict(list)
     for delivery in live:
         by_user[delivery.user_id].append(delivery)
+    _one_node_at_a_time(by_user)
     recent = _recent(by_user, channel, now - limit.within, [d.pk for d in live])
     leaving: list[Delivery] = []
     for user_id, wanted in by_user.items():
@@ -97,6 +99,14 @@ def _within_limits(live: Sequence[Delivery], channel: str, now: datetime) -> lis
             free_at = max(plan.storm_free_at(recent[user_id], limit, now), now + timedelta(seconds=1))
             leaving += _squeeze(wanted, free, free_at, now)
     return leaving
+
+
+def _one_node_at_a_time(user_ids: Iterable[int]) -> None:
+    """Two nodes that count one person's messages at once would each send what is left of the limit."""
+    if connection.features.has_select_for_update:
+        list(
+            User.objects.select_for_update(no_key=True).filter(pk__in=sorted(user_ids)).order_by("pk").values_list("pk")
+        )
 
 
 def _recent(user_ids: Iterable[int], channel: str, since: datetime, but: Sequence[int]) -> dict[int, list[datetime]]:
@@ -120,6 +130,7 @@ def _squeeze(wanted: Sequence[Delivery], free: int, free_at: datetime, now: date
         .filter(Q(claimed_until=None) | Q(pk__in=[d.pk for d in wanted]))
         .filter(due_at__lte=now)
         .select_related("alert__service", "user", "contact", "page")
+        .select_for_update(skip_locked=True, of=("self",))
         .order_by("rank", "due_at", "pk")[:BUNDLE_MAX]
     )
     waiting = _drop_answered(everything, now)

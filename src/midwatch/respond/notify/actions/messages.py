@@ -150,7 +150,7 @@ def _test_times(user: User, now: datetime) -> dict[ContactMethod, datetime]:
 
 
 def _test(user: User, contact: ContactMethod, by: Actor, now: datetime, at: datetime) -> Delivery:
-    key = f"test/{user.pk}/{contact.pk}/{now.timestamp():.3f}"
+    key = f"test/{user.pk}/{contact.pk}/{secrets.token_hex(8)}"
     return Delivery(
         idempotency_key=key,
         kind=DeliveryKind.TEST,

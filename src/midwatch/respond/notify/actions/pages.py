@@ -54,7 +54,7 @@ def start_pages(wanted: Sequence[NewPage]) -> list[Page]:
     now = clock.now()
     known = set(Page.objects.filter(origin__in={one.origin for one in wanted}).values_list("origin", "user_id"))
     wanted = [one for one in wanted if (one.origin, one.user.pk) not in known]
-    plans = call_plans((one.user.pk, one.alert.urgency) for one in wanted)
+    plans = call_plans(((one.user.pk, one.alert.urgency) for one in wanted), users=[one.user for one in wanted])
     pages: list[Page] = []
     for one in wanted:
         enough = plans[one.user.pk, one.alert.urgency].is_enough(one.alert.urgency)
@@ -74,8 +74,9 @@ def start_pages(wanted: Sequence[NewPage]) -> list[Page]:
             )
         )
     _supersede(pages, now)
+    deliveries = _planned(pages, plans, now)
     Page.objects.bulk_create(pages)
-    _advance(pages, plans, now)
+    _write_deliveries(deliveries)
     note_many(_start_notes(pages, now))
     return pages
 
@@ -129,6 +130,25 @@ def _advance(
     pulled: frozenset[int] = frozenset(),
 ) -> None:
     """Write the messages that are due and when the next ones are. `pulled`: pages whose last method failed."""
+    deliveries = _planned(pages, plans, now, pulled)
+    _take_the_place_of_waiting(deliveries, now)
+    _write_deliveries(deliveries)
+    update_columns(pages, ["next_rule", "cycle", "cycle_started_at", "due_at"])
+
+
+def _write_deliveries(deliveries: Sequence[Delivery]) -> None:
+    Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)  # the same decision twice writes once
+    if deliveries:
+        transaction.on_commit(wake.wake)
+
+
+def _planned(
+    pages: Sequence[Page],
+    plans: Mapping[tuple[int, str], CallPlan],
+    now: datetime,
+    pulled: frozenset[int] = frozenset(),
+) -> list[Delivery]:
+    """The messages that are due, unsaved; the pages know when their next ones are, unsaved too."""
     deliveries: list[Delivery] = []
     for page in pages:
         call_plan = plans.get((page.user_id, page.urgency))
@@ -155,11 +175,7 @@ def _advance(
         deliveries += [
             _delivery(page, call, step.cycle, call_plan.contacts[call.contact_id], now) for call in step.calls
         ]
-    _take_the_place_of_waiting(deliveries, now)
-    Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)  # the same decision twice writes once
-    update_columns(pages, ["next_rule", "cycle", "cycle_started_at", "due_at"])
-    if deliveries:
-        transaction.on_commit(wake.wake)
+    return deliveries
 
 
 def _take_the_place_of_waiting(deliveries: Sequence[Delivery], now: datetime) -> None:
