@@ -415,7 +415,7 @@ def due_now(alert: Alert) -> None:
 
 def load(alert_ids: Iterable[int]) -> list[Escalation]:
     """Escalations of these alerts, locked, with what `run` needs."""
-    found = Escalation.objects.filter(alert_id__in=list(alert_ids)).select_related(*RELATED)
+    found = Escalation.objects.filter(alert_id__in=list(alert_ids)).select_related(*RELATED).order_by("pk")
     return unique_escalations(found.select_for_update(of=("self",)))
 
 

@@ -45,7 +45,7 @@ def claim_deliveries(channel: str, *, by: str, limit: int) -> list[Delivery]:
         due = (
             Delivery.objects.filter(channel=channel, state__in=OUTSTANDING, due_at__lte=now)
             .select_related("alert__service", "user", "contact", "page")
-            .order_by("rank", "due_at")
+            .order_by("rank", "due_at", "pk")
         )
         candidates = leases.claim(due, now=now, lease=DELIVERY_LEASE, limit=limit)
         live = _drop_answered(candidates, now)
