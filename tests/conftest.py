@@ -42,6 +42,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "midwatch.django_settings"
 import django  # noqa: E402 - it reads the environment above
 
 django.setup()  # conftest files of folders import models before pytest-django gets to it
+# Workers inherit the environment, and must not read settings before their own data directory is set above.
+del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,9 +20,11 @@ def claim(due: models.QuerySet[M], *, now: datetime, lease: timedelta, limit: in
 
     The model has `claimed_until`. Returned rows carry the new value; compare it when you write the outcome.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         rows = list(
-            due.filter(Q(claimed_until=None) | Q(claimed_until__lte=now)).select_for_update(skip_locked=True, of=("self",))[:limit]
+            due.filter(Q(claimed_until=None) | Q(claimed_until__lte=now)).select_for_update(
+                skip_locked=True, of=("self",)
+            )[:limit]
         )
         if rows:
             until = now + lease

@@ -235,7 +235,7 @@ def _refusal(source: Source, one: Record) -> str:
     reason = str(one.minted.get("reason") or "")
     status = one.minted.get("status")
     of_size = f" of {size / 1_048_576:.1f} MiB" if size >= 100_000 else ""
-    advice = " Set max_alerts." if str(status) == "413" and source.type in {"alertmanager", "grafana"} else ""
+    advice = ". Set max_alerts" if str(status) == "413" and source.type in {"alertmanager", "grafana"} else ""
     return f"a payload{of_size} was refused ({status}), pages may be missing: {reason}{advice}"
 
 

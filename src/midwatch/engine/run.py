@@ -11,11 +11,12 @@ from contextlib import suppress
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from midwatch.core import clock, wake
+from midwatch.core import clock, integration, wake
 from midwatch.core.guard import guarded
 from midwatch.engine.pools import Pools
 from midwatch.engine.tick import Ticker, next_due_at
 from midwatch.engine.watch import Watch
+from midwatch.respond.notify.metrics import expect
 from midwatch.settings import settings
 
 log = logging.getLogger("midwatch.engine")
@@ -30,6 +31,7 @@ def node_name() -> str:
 def main(stop: threading.Event) -> None:
     """Runs until `stop` is set. Whoever sets it should also wake the engine."""
     node = node_name()
+    expect(integration.channels())
     pools = Pools(senders=settings().channel_threads, node=node)
     watch = Watch(node)
     ticker = Ticker(after_job=pools.wake)

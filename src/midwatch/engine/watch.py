@@ -6,10 +6,8 @@ import logging
 import os
 import threading
 from datetime import timedelta
-from pathlib import Path
 
 from django.db import connection, transaction
-from prometheus_client import generate_latest
 
 from midwatch import __version__
 from midwatch.core import clock, guard, net
@@ -26,7 +24,6 @@ STUCK_SECONDS = 60.0
 GIVE_UP_SECONDS = 150.0  # the supervisor starts another engine; leases cover what this one held
 PING_SECONDS = 60.0
 LATE_SECONDS_MAX = 30.0  # the dead-man ping is sent only while nothing is later than this
-METRICS_FILE = "engine-metrics.prom"
 EX_SOFTWARE = 70
 
 
@@ -59,7 +56,7 @@ class Watch:
             Node.objects.filter(name=self.node).update(stopped_at=clock.now())
 
     def beat(self) -> None:
-        """After a tick, at most once a second: the node lives, this late; metrics are written."""
+        """After a tick, at most once a second: the node lives, this late."""
         self._ticked = clock.monotonic()
         if self._ticked - self._beat_at < BEAT_SECONDS:
             return
@@ -75,7 +72,6 @@ class Watch:
         for job, count in guard.failures.items():
             metrics.JOB_FAILURES.labels(job).set(count)
         metrics.REACTIONS_QUARANTINED.set(OutboxEvent.objects.exclude(quarantined_at=None).filter(done_at=None).count())
-        write_metrics(settings().data_dir / METRICS_FILE)
 
     def _learn_clock(self) -> None:
         """On PostgreSQL the time is the database's. A jump of this machine's clock is seen against the monotonic one."""
@@ -118,10 +114,3 @@ class Watch:
         guard.guarded(
             "dead-man ping", lambda: net.http("GET", url, is_trusted=True, timeout_seconds=10.0), otherwise=None
         )
-
-
-def write_metrics(path: Path) -> None:
-    """The whole file or the one before, never a half: `/metrics` of the web process reads it beside us."""
-    temporary = path.with_suffix(".part")
-    temporary.write_bytes(generate_latest())
-    temporary.replace(path)

@@ -50,7 +50,8 @@ def _narrowed(by: AlertFilter) -> QuerySet[Alert]:
     if by.q:
         number = by.q.removeprefix("#")
         words = Q(title__icontains=by.q) | Q(dedup_key=by.q)
-        found = found.filter(words | Q(number=int(number)) if number.isdigit() and len(number) < 16 else words)
+        is_number = number.isascii() and number.isdigit() and len(number) < 16
+        found = found.filter(words | Q(number=int(number)) if is_number else words)
     return found
 
 

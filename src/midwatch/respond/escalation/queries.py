@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db.models import Prefetch
+
 from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.people.models import MemberRole, Membership, Team, User
@@ -118,7 +120,8 @@ def steps_by_policy(policies: Iterable[int]) -> dict[int, list[PolicyStep]]:
     wanted = list(policies)
     found: dict[int, list[PolicyStep]] = {pk: [] for pk in wanted}
     steps = PolicyStep.objects.filter(policy_id__in=wanted)
-    for step in steps.prefetch_related("targets__schedule", "targets__team", "targets__user").order_by("position"):
+    targets = Prefetch("targets", StepTarget.objects.select_related("schedule", "team", "user"))
+    for step in steps.prefetch_related(targets).order_by("position"):
         found[step.policy_id].append(step)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -68,7 +68,6 @@ def record(arrivals: Sequence[Arrival]) -> Recorded:
     for arrival in arrivals:
         _fold(batch, arrival)
     _write(batch)
-    _heard_from({arrival.source.pk: arrival for arrival in arrivals if not arrival.is_about_source}.values(), batch.now)
     return batch.result
 
 
@@ -297,22 +296,12 @@ def _write(batch: _Batch) -> None:
 def _give_numbers(alerts: Sequence[Alert]) -> None:
     if not alerts:
         return
-    NumberCounter.objects.get_or_create(pk=1)
-    last = NumberCounter.objects.select_for_update().get(pk=1).last
-    for offset, alert in enumerate(alerts, start=1):
-        alert.number = last + offset
-    NumberCounter.objects.filter(pk=1).update(last=F("last") + len(alerts))
-
-
-def _heard_from(arrivals: Iterable[Arrival], now: datetime) -> None:
-    """A source that is expected to speak has spoken."""
-    by_interval: dict[int | None, list[int]] = defaultdict(list)
-    for arrival in arrivals:
-        by_interval[arrival.source.expect_every_seconds].append(arrival.source.pk)
-    for seconds, pks in by_interval.items():
-        Source.objects.filter(pk__in=pks).update(
-            last_event_at=now, expected_at=now + timedelta(seconds=seconds) if seconds else None
-        )
+    counter = NumberCounter.objects.filter(pk=1)
+    if not counter.update(last=F("last") + len(alerts)):  # it locks the row, so the value read next is ours
+        NumberCounter.objects.create(pk=1, last=len(alerts))
+    first = counter.values_list("last", flat=True).get() - len(alerts) + 1
+    for number, alert in enumerate(alerts, start=first):
+        alert.number = number
 
 
 def open_alert(

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from midwatch.core import clock
 from midwatch.core.actor import Actor
 from midwatch.core.render import page_or_partial
+from midwatch.people.forms import one_more
 from midwatch.people.models import Team, User
 from midwatch.people.queries import actor_of, may_edit_team
 from midwatch.people.viewing import acting_user, viewer
@@ -160,8 +161,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
         return _edited(request, policy, forms.PolicyForm(initial=forms.policy_initial(policy)), steps)
     data = request.POST.copy()
     if data.get("do") == "add":
-        count = data.get("step-TOTAL_FORMS", "0")
-        data["step-TOTAL_FORMS"] = str(min(int(count), actions.STEPS_MAX - 1) + 1) if count.isdigit() else "1"
+        one_more(data, "step", actions.STEPS_MAX)
     steps = StepForms(data, prefix="step", form_kwargs={"choices": choices})
     form = forms.PolicyForm(data)
     if data.get("do") == "add":

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from midwatch.core import clock
 from midwatch.core.render import is_partial, page_or_partial
+from midwatch.people.forms import one_more
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of
 from midwatch.people.viewing import editable_teams, editing_user
@@ -135,8 +136,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
     data = request.POST.copy()
     do = data.get("do", "preview")
     if do == "layer":
-        count = data.get("layer-TOTAL_FORMS", "0")
-        data["layer-TOTAL_FORMS"] = str(min(int(count), actions.LAYERS_MAX - 1) + 1) if count.isdigit() else "1"
+        one_more(data, "layer", actions.LAYERS_MAX)
     form = forms.ScheduleForm(data, teams=teams)
     layers = LayerForms(data, prefix="layer", form_kwargs={"groups": groups})
     if do in {"layer", "turns"}:
