@@ -6,6 +6,7 @@ file that holds it. This module imports no Django, so that the supervisor and th
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -56,10 +57,18 @@ def _address(raw: str) -> str:
     value = raw.strip().rstrip("/")
     if not value:
         return ""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    if not _is_address(value):
         raise ValueError("give an address such as https://midwatch.example.com, without query")
     return value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket too few, a port of 99999
+        return False
+    return parts.scheme in {"http", "https"} and has_host and not (parts.query or parts.fragment)
 
 
 def _monitor(raw: str) -> str:
@@ -80,14 +89,50 @@ def _database(raw: str) -> str:
 def _mail(raw: str) -> tuple[str, ...]:
     relays = tuple(part.strip() for part in raw.split(",") if part.strip())
     for relay in relays:
-        parts = urlsplit(relay)
-        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        if not _is_relay(relay):
             raise ValueError("give smtp://user:password@host:587 or smtps://host:465; a second relay after a comma")
     return relays
 
 
+def _is_relay(relay: str) -> bool:
+    try:
+        parts = urlsplit(relay)
+        return parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port of 99999
+        return False
+
+
 def _words(raw: str) -> tuple[str, ...]:
     return tuple(word for word in raw.replace(",", " ").split() if word)
+
+
+def _networks(raw: str) -> tuple[str, ...]:
+    for word in _words(raw):
+        _check_network(word)
+    return _words(raw)
+
+
+def _networks_and_hosts(raw: str) -> tuple[str, ...]:
+    """What holds a slash was meant as a network: taken for a host's name, it would permit nothing and say nothing."""
+    for word in _words(raw):
+        if "/" in word:
+            _check_network(word)
+    return _words(raw)
+
+
+def _check_network(word: str) -> None:
+    try:
+        ipaddress.ip_network(word, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"{word!r} is no network: give addresses such as 10.0.0.7 or 10.0.0.0/8, with spaces"
+        ) from None
+
+
+def _level(raw: str) -> str:
+    if raw.strip().lower() not in {"debug", "info", "warning", "error"}:
+        raise ValueError("write debug, info, warning or error")
+    return raw.strip().lower()
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -142,14 +187,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TWILIO_FROM", "", _text, "The number messages and calls come from, +420..."),
     Setting("TWILIO_BASE_URL", "https://api.twilio.com", _address, "Twilio's address, or a compatible gateway's."),
     Setting("WATCHDOG_URL", "", _monitor, "Dead-man monitor: requested while the engine is well."),
-    Setting("TRUSTED_PROXIES", "", _words, "Addresses or networks whose X-Forwarded-* headers are believed."),
+    Setting("TRUSTED_PROXIES", "", _networks, "Addresses or networks whose X-Forwarded-* headers are believed."),
     Setting(
         "OUTBOUND_ALLOW",
         "",
-        _words,
+        _networks_and_hosts,
         "Networks and hosts, besides public ones, that addresses typed in the web may name.",
     ),
-    Setting("LOG_LEVEL", "info", _text, "debug, info, warning or error."),
+    Setting("LOG_LEVEL", "info", _level, "debug, info, warning or error."),
     Setting(
         "INTAKE_QUEUE_MAX",
         "20000",

@@ -240,7 +240,9 @@ def test_pings(method: str, word: str, minted: dict[str, object]) -> None:
     assert body == (b"log line\n" if method == "POST" else b"")
 
 
-@pytest.mark.parametrize("word", ["256", "begin", "-1", "0/0", "99999999999999999999", "\u0663"])
+@pytest.mark.parametrize(
+    "word", ["256", "begin", "-1", "0/0", "99999999999999999999", "\u0663", "0000256", "0" * 5_000]
+)
 def test_a_ping_that_says_something_else(word: str) -> None:
     async def work(client: Client) -> None:
         answer = await client.call("GET", f"/ping/{GENERIC}/{word}")

@@ -118,6 +118,9 @@ def test_what_both_processes_have_says_whose_it_is() -> None:
     assert 'python_info{process="web",version="3.11"} 1.0' in joined
     heads = [line for line in joined.splitlines() if line.startswith("# TYPE")]
     assert len(heads) == len(set(heads)) == 4
+    assert "# TYPE midwatch_new_total counter" in health.join(
+        {"web": WEB, "engine": "# TYPE midwatch_new_total counter\n"}
+    )
 
 
 @pytest.mark.django_db

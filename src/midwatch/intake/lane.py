@@ -53,6 +53,7 @@ REFUSED_BODY_MAX = 4_096
 RETRY_AFTER = (b"retry-after", b"5")
 CLOSE = (b"connection", b"close")
 PAGERDUTY = "pagerduty"
+EXIT_CODE = re.compile(r"[0-9]{1,3}")  # no more digits than that: a path may hold thousands
 _ROUTING_KEY = re.compile(rb'"routing_key"\s*:\s*"([\x21-\x7e]{32})"')
 
 
@@ -155,7 +156,7 @@ class Lane:
         minted: dict[str, Any] = {"ping": "success", "exit": None}
         if word in {"start", "fail"}:
             minted["ping"] = word
-        elif word.isascii() and word.isdigit() and int(word[:4]) <= 255:
+        elif EXIT_CODE.fullmatch(word) and int(word) <= 255:
             minted = {"ping": "success" if int(word) == 0 else "fail", "exit": int(word)}
         elif word:
             reason = f"/ping/KEY/{word[:40]}: give /start, /fail or an exit code from 0 to 255 after the key"

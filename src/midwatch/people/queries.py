@@ -134,6 +134,8 @@ def _file_text(path: str, directory: Path) -> str:
         found = (root / path).resolve()
         if not found.is_relative_to(root) or Path(path).is_absolute():
             raise SecretUnreadableError(f"file: {path} leaves the configuration directory: give a path below it")
+        if not found.is_file() and found.exists():
+            raise SecretUnreadableError(f"file: {path} is no ordinary file: give one that holds the secret")
         with found.open("rb") as file:
             data = file.read(SECRET_BYTES_MAX + 1)
     except (OSError, ValueError) as error:

@@ -123,7 +123,8 @@ def join(texts: Mapping[str, str]) -> str:
             else:
                 families.setdefault(name, {}).setdefault(process, []).append(line)
     joined: list[str] = []
-    for name, samples in families.items():
+    for name in dict.fromkeys((*heads, *families)):  # a family may have no sample yet
+        samples = families.get(name, {})
         joined += heads.get(name, [])
         for process, lines in samples.items():
             joined += [_labelled(line, process) for line in lines] if len(samples) > 1 else lines
