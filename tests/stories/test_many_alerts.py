@@ -13,7 +13,7 @@ from midwatch.engine.pools import Pools
 from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import change_priority
 from midwatch.respond.alerts.models import Alert
-from midwatch.respond.escalation.actions import escalate_now, landing
+from midwatch.respond.escalation.actions import act_on_landing, escalate_now, landing
 from midwatch.respond.notify.models import Delivery, DeliveryState
 from stories.phones import refuses
 from stories.story import Story, forget_caches
@@ -66,6 +66,22 @@ def test_all_shown_takes_exactly_those_shown_and_no_later_one(story: Story) -> N
     assert [alert.number for alert in firing] == [6, 7]
     ana.rings_with("#6")  # the rest has a page of its own
     assert story.called(firing[0]) == {"ana"}
+
+
+def test_the_first_pages_link_offers_what_has_joined_since_and_takes_what_it_showed(story: Story) -> None:
+    (ana,) = story.phones("ana")
+    story.policy(steps=[("ana", "0m")])
+    story.prometheus("db0")
+    page = ana.rings_with("db0")
+    story.prometheus(*names(5))
+    shown = landing(page.token)
+    assert shown is not None
+    assert [alert.number for alert in shown.alerts] == [1, 2, 3, 4, 5]
+    story.prometheus(*names(7))  # two more, after the page was opened
+    _, said = act_on_landing(page.token, "acknowledge", scope="all", upto=shown.upto)
+    assert said == "5 of 5 acknowledged."
+    story.settle()
+    assert set(Alert.objects.filter(status="firing").values_list("number", flat=True)) == {6, 7}
 
 
 def test_this_one_leaves_the_others_to_the_next_of_the_group(story: Story) -> None:

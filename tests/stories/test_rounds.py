@@ -348,7 +348,8 @@ def test_what_was_answered_while_it_waited_for_its_hours_does_not_leave(story: S
 def test_after_an_acknowledgement_only_unresolved_steps_go_out_and_say_who_has_it(story: Story) -> None:
     ana, ben, cy, _dan = story.phones("ana", "ben", "cy", "dan")
     story.policy(
-        steps=[("ana", "0m"), ("ben", "5m"), (["ana", "cy"], "10m", "unresolved"), ("dan", "15m", "unresolved")], repeat=1
+        steps=[("ana", "0m"), ("ben", "5m"), (["ana", "cy"], "10m", "unresolved"), ("dan", "15m", "unresolved")],
+        repeat=1,
     )
     alert = story.fires()
     ana.rings_with()

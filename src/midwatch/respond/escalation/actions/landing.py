@@ -16,6 +16,7 @@ from midwatch.respond.alerts.actions import Outcome, acknowledge_alert, resolve_
 from midwatch.respond.alerts.actions.people import who_has
 from midwatch.respond.alerts.models import Alert, AlertStatus
 from midwatch.respond.escalation.actions.acts import decline, escalate_now, paged_as
+from midwatch.respond.escalation.actions.answers import alerts_joined_to
 from midwatch.respond.notify.actions.deliveries import covered_alerts, find_delivery
 from midwatch.respond.notify.actions.messages import confirm_method
 from midwatch.respond.notify.models import Delivery, DeliveryKind
@@ -26,7 +27,10 @@ ACTIONS = ("acknowledge", "resolve", "escalate", "decline")
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What a token opens. `alerts`: the message's own first. `can_act`: until an hour after the resolve."""
+    """What a token opens. `alerts`: the message's own first, then what it listed, then what has joined its page since.
+
+    `can_act`: until an hour after the resolve. `upto`: what a page shows is exactly the alerts up to this id.
+    """
 
     delivery: Delivery
     user: User
@@ -34,6 +38,7 @@ class Landing:
     is_test: bool
     can_act: bool
     state: str  # "Bo has #1042 since 02:14 UTC"
+    upto: int = 0
 
 
 def landing(token: str) -> Landing | None:
@@ -42,15 +47,29 @@ def landing(token: str) -> Landing | None:
     if delivery is None:
         return None
     alerts = covered_alerts(delivery)
+    alerts += _joined_since(delivery, alerts)
     is_test = delivery.kind == DeliveryKind.TEST
     resolved = [a.resolved_at for a in alerts if a.status == AlertStatus.RESOLVED and a.resolved_at is not None]
     is_over = bool(alerts) and len(resolved) == len(alerts) and clock.now() - max(resolved) > ACTS_AFTER_RESOLVE
     can_act = delivery.user.is_active and delivery.user.may_act and not is_over and (is_test or bool(alerts))
-    return Landing(delivery, delivery.user, alerts, is_test, can_act, who_has(alerts[0]) if alerts else "")
+    state = who_has(alerts[0]) if alerts else ""
+    upto = max((alert.pk for alert in alerts), default=0)
+    return Landing(delivery, delivery.user, alerts, is_test, can_act, state, upto)
 
 
-def act_on_landing(token: str, action: str, *, scope: str = "this", via: str = "link") -> tuple[Landing, str]:
-    """Do it as the person the message went to. `scope`: this or all that the message listed.
+def _joined_since(delivery: Delivery, listed: Sequence[Alert]) -> list[Alert]:
+    """A page that is opened later shows what pages with it now. A bundle is what it was when it was written."""
+    if delivery.alert is None or delivery.kind == DeliveryKind.BUNDLE or delivery.alert.status != AlertStatus.FIRING:
+        return []
+    joined = Alert.objects.filter(pk__in=alerts_joined_to(delivery.alert), status=AlertStatus.FIRING)
+    return list(joined.exclude(pk__in=[alert.pk for alert in listed]).select_related("service").order_by("pk"))
+
+
+def act_on_landing(
+    token: str, action: str, *, scope: str = "this", via: str = "link", upto: int = 0
+) -> tuple[Landing, str]:
+    """Do it as the person the message went to. `scope`: this, or all that the message listed; with `upto`, all that the
+    page showed which carried it. Never one that came later.
 
     Returns the landing as it is now and the sentence to show. Raises LookupError for an unknown token, ValueError for an
     unknown action.
@@ -66,7 +85,10 @@ def act_on_landing(token: str, action: str, *, scope: str = "this", via: str = "
     if not found.can_act:
         return found, found.state or "This link has expired."
     actor = actor_of(found.user, via)
-    targets = found.alerts if scope == "all" or found.delivery.kind == DeliveryKind.BUNDLE else found.alerts[:1]
+    targets = found.alerts[:1]
+    if scope == "all" or found.delivery.kind == DeliveryKind.BUNDLE:
+        listed = {alert.pk for alert in covered_alerts(found.delivery)}
+        targets = [alert for alert in found.alerts if alert.pk in listed or alert.pk <= upto]
     if action in {"escalate", "decline"}:  # of a page, whatever joined it
         targets = list({paged_as(alert).pk: alert for alert in reversed(targets)}.values())[::-1]
     with transaction.atomic():

@@ -152,11 +152,11 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
     with timezone.override(zone(found.user.time_zone)):
         if request.method != "POST":
             return _shown(request, page_of(found, clock.now()), "")
-        action, scope = _asked(request)
+        action, scope, upto = _asked(request)
         if action not in ACTIONS:
             sentence = _("Nothing was done: send action=%s.") % "|".join(ACTIONS)
             return _shown(request, page_of(found, clock.now()), sentence, status=400)
-        found, said = act_on_landing(token, action, scope=scope)
+        found, said = act_on_landing(token, action, scope=scope, upto=upto)
         page = page_of(found, clock.now())
         is_plain = action == "acknowledge" and not page.is_many  # then who has it is all there is to say
         return _shown(request, page, "" if is_plain and not page.is_test else said)
@@ -227,8 +227,8 @@ def _clock_text(at: datetime | None) -> str:
     return f"{local:%H:%M}" if is_today else f"{local:%a %d %b %H:%M}"
 
 
-def _asked(request: HttpRequest) -> tuple[str, str]:
-    """(action, scope) of a form, a JSON body or, for the plainest clients, the address."""
+def _asked(request: HttpRequest) -> tuple[str, str, int]:
+    """(action, scope, upto) of a form, a JSON body or, for the plainest clients, the address."""
     given: dict[str, object] = {**request.GET.dict(), **request.POST.dict()}
     if request.content_type == "application/json" and len(request.body) <= BODY_MAX:
         try:
@@ -236,7 +236,9 @@ def _asked(request: HttpRequest) -> tuple[str, str]:
         except (ValueError, RecursionError):
             body = {}
         given |= body if isinstance(body, dict) else {}
-    return str(given.get("action", "")), "all" if given.get("scope") == "all" else "this"
+    upto = str(given.get("upto", ""))
+    shown = int(upto) if upto.isascii() and upto.isdigit() and len(upto) < 16 else 0
+    return str(given.get("action", "")), "all" if given.get("scope") == "all" else "this", shown
 
 
 def wants_json(request: HttpRequest) -> bool:
