@@ -21,7 +21,7 @@ def theme_of(request: HttpRequest) -> str:
 def set_theme(request: HttpRequest) -> HttpResponse:
     """`theme`: one of THEMES. Goes back to `next`, a path of ours."""
     back = request.POST.get("next", "/")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+    if not (back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)):
         back = "/"
     answer = HttpResponseRedirect(back)
     chosen = request.POST.get("theme", "auto")
