@@ -14,6 +14,7 @@ from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import change_priority
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.actions import act_on_landing, escalate_now, landing
+from midwatch.respond.notify.actions import claim_deliveries, send_claimed
 from midwatch.respond.notify.models import Delivery, DeliveryState
 from stories.phones import refuses
 from stories.story import Story, forget_caches
@@ -349,6 +350,43 @@ def test_what_waits_for_its_turn_has_not_failed(story: Story) -> None:
     ben.is_silent()
     assert not Delivery.objects.filter(passed_on_at__isnull=False).exists()
     assert ana.forgets() > 1
+
+
+def test_two_nodes_that_send_at_once_keep_one_persons_limit_and_say_nothing_twice(story: Story) -> None:
+    (ana,) = story.phones("ana")
+    story.policy(steps=[("ana", "0m")])
+    for number in range(40):
+        story.arrives(story.source(), {"title": f"alert {number}", "priority": "P1"})
+    while story.ticker.tick():
+        pass
+    both = threading.Barrier(2)
+    problems: list[Exception] = []
+
+    def node(name: str) -> None:
+        try:
+            both.wait(20)
+            while claimed := claim_deliveries("webhook", by=name, limit=2):
+                for delivery in claimed:
+                    send_claimed(delivery)
+        except Exception as error:  # noqa: BLE001 - shown by the test itself
+            problems.append(error)
+        finally:
+            connections.close_all()
+
+    nodes = [threading.Thread(target=node, args=(name,)) for name in ("one", "two")]
+    for thread in nodes:
+        thread.start()
+    for thread in nodes:
+        thread.join(60)
+    assert problems == []
+    assert len(story.network.heard) <= 6
+    told: list[int] = []
+    for heard in story.network.heard:
+        told += [one["number"] for one in heard.body.get("alerts", [heard.body["alert"]])]
+    assert sorted(told) == sorted(set(told)), "an alert was told twice"
+    story.forward(minutes=1)
+    ana.forgets()
+    assert not Delivery.objects.filter(state=DeliveryState.WAITING, due_at__lte=clock.now()).exists()
 
 
 # -- tests stand nowhere -------------------------------------------------------------------------------------------------

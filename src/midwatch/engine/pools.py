@@ -18,6 +18,7 @@ from midwatch.respond.notify.actions.deliveries import Parcel, Sent, prepare, tr
 from midwatch.respond.notify.models import Delivery
 
 POLL_SECONDS = 1.0
+ASK_SECONDS_MAX = 5.0
 KEPT_MAX = 1_000  # receipts kept while the database is away; beyond it, leases run out and messages repeat
 
 
@@ -49,6 +50,7 @@ class ChannelPool:
         self._senders = senders
         self._free = senders
         self._sent: deque[Sent] = deque()  # back from the wire, to be written
+        self._asked_at = 0.0
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._stop = threading.Event()
@@ -80,7 +82,8 @@ class ChannelPool:
             if self._stop.is_set():
                 return
             guarded(f"pool {self.channel}", self._dispatch, otherwise=None)
-            if not is_woken:
+            if not is_woken or clock.monotonic() - self._asked_at > ASK_SECONDS_MAX:  # also in a storm
+                self._asked_at = clock.monotonic()
                 guarded(f"receipts {self.channel}", self._ask_providers, otherwise=None)
 
     def _dispatch(self) -> None:
