@@ -34,6 +34,7 @@ __all__ = [
     "SmtpRequest",
     "Transport",
     "check_address",
+    "check_typed",
     "check_written",
     "http",
     "install",
@@ -118,6 +119,12 @@ def smtp(relay_url: str, sender: str, recipient: str, message: EmailMessage, tim
 def check_written(url: str) -> None:
     """Is it an http or https address at all? Asks nobody. Raises `AddressRefused` with a sentence for a form."""
     addresses.split_url(url)
+
+
+def check_typed(url: str) -> None:
+    """What somebody typed into a form: refused at once when it is private as it is written. Asks nobody; the check at
+    sending is the one that counts. Raises `AddressRefused`."""
+    addresses.check_typed(url)
 
 
 def check_address(url: str, *, timeout_seconds: float = 3.0) -> None:

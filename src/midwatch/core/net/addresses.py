@@ -85,14 +85,26 @@ def split_url(url: str) -> tuple[Url, str, str, int]:
 def resolve_url(url: str, *, is_trusted: bool, timeout_seconds: float) -> Target:
     parsed, scheme, host, port = split_url(url)
     ips = resolve(host, port, timeout_seconds)
-    if not is_trusted and not is_host_allowed(host):
-        for ip in ips:
-            if not is_public(ip) and not is_allowed(ip):
-                raise AddressRefused(
-                    f"{host} is not a public address: an administrator can permit it with MIDWATCH_OUTBOUND_ALLOW, "
-                    "or it can stand in configuration as code"
-                )
+    if not is_trusted:
+        _permit(host, ips)
     return Target(parsed, scheme, host, port, tuple(str(ip) for ip in ips[:ADDRESSES_TRIED_MAX]))
+
+
+def check_typed(url: str) -> None:
+    """Refuses what is private as it is written; which numbers a name stands for is asked when something is sent."""
+    _, _, host, _ = split_url(url)
+    ip = ipaddress.ip_address("127.0.0.1") if host == "localhost" else _literal(host)
+    if ip is not None:
+        _permit(host, (ip,))
+
+
+def _permit(host: str, ips: tuple[IP, ...]) -> None:
+    if is_host_allowed(host) or all(is_public(ip) or is_allowed(ip) for ip in ips):
+        return
+    raise AddressRefused(
+        f"{host} is not a public address: an administrator can permit it with MIDWATCH_OUTBOUND_ALLOW, "
+        "or it can stand in configuration as code"
+    )
 
 
 def resolve(host: str, port: int, timeout_seconds: float) -> tuple[IP, ...]:

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from midwatch.core import net
 from midwatch.core.actor import Actor
 from midwatch.core.render import page_or_partial
 from midwatch.people import actions, forms
@@ -32,10 +33,20 @@ def _page_of(request: HttpRequest, person: User) -> str:
     return where_next(request, reverse("people:profile") if is_me else reverse("people:person", args=[person.name]))
 
 
+def check_typed(address: str) -> None:
+    """A private address is refused now, in words, not at the first page. Raises `ValueError`."""
+    if address.strip().lower().startswith(("http://", "https://")):
+        try:
+            net.check_typed(address.strip())
+        except net.NetError as refusal:
+            raise ValueError(str(refusal)) from None
+
+
 def add_contact(person: User, form: forms.ContactForm, by: Actor) -> ContactMethod | None:
     """None when it was refused; the form says why. Rules nobody has touched take the new method in."""
     known = list(person.contact_methods.values_list("name", flat=True))
     try:
+        check_typed(form.cleaned_data["address"])
         with transaction.atomic():
             is_usual = not person.are_rules_from_code and queries.has_usual_rules(person)
             contact = actions.add_contact(person, form.contact(known), by)
@@ -81,6 +92,8 @@ def change(request: HttpRequest, name: str, method: str) -> HttpResponse:
         given = form.cleaned_data
         secret = "" if given["forget_secret"] else (given["secret"] or None)
         try:
+            if given["address"].strip() != contact.address:
+                check_typed(given["address"])
             changed = actions.change_contact(contact, given["address"], actor_of(user, "web"), secret=secret)
         except ValueError as refusal:
             form.add_error("address", str(refusal))
