@@ -124,7 +124,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MessageAlert:
-    """An alert as a message shows it; texts are cleaned of control characters, not escaped."""
+    """An alert as a message shows it; texts are cleaned of control characters, not escaped.
+
+    `service`: as people read it; `service_name`: as configuration and the API name it.
+    """
 
     id: int
     number: int
@@ -135,6 +138,7 @@ class MessageAlert:
     url: str
     description: str = ""
     since: datetime | None = None
+    service_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def _alert(alert: MessageAlert) -> dict[str, object]:
         "title": clean(alert.title, TITLE_MAX, is_one_line=True),
         "priority": alert.priority,
         "status": alert.status,
-        "service": clean(alert.service, NAME_CHARACTERS_MAX, is_one_line=True),
+        "service": clean(alert.service_name or alert.service, NAME_CHARACTERS_MAX, is_one_line=True),
         "url": alert.url,
     }
 

@@ -60,6 +60,7 @@ def message_alert(alert: Alert) -> MessageAlert:
         url=f"{settings().base_url}/alerts/{alert.number}" if alert.number else settings().base_url,
         description=alert.description,
         since=alert.created_at,
+        service_name=alert.service.name if alert.service else "",
     )
 
 
