@@ -289,7 +289,7 @@ def _write_policies(company: Company) -> None:
         PolicyFields(
             teams["data"],
             [
-                StepFields("on call", [TargetFields(schedule=schedules["data-office"])]),
+                StepFields("level 1", [TargetFields(schedule=schedules["data-office"])]),
                 StepFields("whole team", [TargetFields(team=teams["data"], notify=Notify.ALL)], 1_200),
             ],
             repeat=1,
