@@ -132,12 +132,16 @@ def looking(
         context.close()
 
 
-def axe(page: Page) -> list[str]:
-    """What axe finds serious or critical, one line each. The library comes in by the debugger, past the page's CSP."""
+def axe(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """What axe finds serious or critical, one line each; `rules`: these only. It comes in by the debugger, past the
+    page's CSP.
+    """
     if not AXE.exists():
         raise FileNotFoundError(f"{AXE} is missing: run `make assets`")
-    page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE.read_text("utf-8"))
+    run = "(rules) => axe.run(document, {resultTypes: ['violations'], ...(rules.length ? {runOnly: rules} : {})})"
+    found = page.evaluate(run, list(rules))
     return [
         f"axe {rule['id']} ({rule['impact']}): {node['target']} {node['failureSummary']}"
         for rule in found["violations"]
