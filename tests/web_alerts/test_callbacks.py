@@ -197,3 +197,47 @@ def test_a_viewers_answer_is_refused_in_words(world: World) -> None:
         ContactMethod.objects.create(user=world.vi, name="phone", type="sms", address=NUMBER, confirmed_at=clock.now())
     assert "you may look, not act" in texted(f"ack {alert.number}")
     assert now_of(alert).status == "firing"
+
+
+@pytest.fixture
+def typed_number(phone: ContactMethod) -> ContactMethod:
+    """Written into the profile, and perhaps a stranger's: nobody has answered from there yet."""
+    with transaction.atomic():
+        ContactMethod.objects.filter(pk=phone.pk).update(confirmed_at=None)
+    return phone
+
+
+def asked_to_confirm(user: User) -> None:
+    at = clock.now() - timedelta(minutes=1)
+    with transaction.atomic():
+        Delivery.objects.create(
+            idempotency_key=f"test/{user.pk}", kind=DeliveryKind.TEST, user=user, channel="sms", created_at=at, due_at=at,
+            contact=user.contact_methods.get(address=NUMBER), wanted_at=at, handed_over_at=at, state="handed over",
+            token_digest=digest_of(token_of(f"test/{user.pk}")),
+        )  # fmt: skip
+
+
+def test_a_number_that_never_answered_acts_on_nothing(world: World, typed_number: ContactMethod) -> None:
+    alert = opened(world)
+    for words in (f"ack {alert.number}", f"resolve {alert.number}", "list", "ack"):
+        status, text = called("sms", {"From": NUMBER, "Body": words})
+        assert status == 200
+        assert "not confirmed yet" in text
+        assert "disk full" not in text, "a stranger reads nothing either"
+    assert Alert.objects.get(pk=alert.pk).status == "firing"
+    assert ContactMethod.objects.get(pk=typed_number.pk).confirmed_at is None
+
+
+def test_answering_a_test_page_by_text_confirms_the_number(world: World, typed_number: ContactMethod) -> None:
+    asked_to_confirm(world.cy)
+    alert = opened(world)
+    assert "not confirmed yet" in called("sms", {"From": NUMBER, "Body": "who is this?"})[1]
+    assert "This number is confirmed." in called("sms", {"From": NUMBER, "Body": "OK"})[1]
+    assert ContactMethod.objects.get(pk=typed_number.pk).confirmed_at == clock.now()
+    assert f"You have #{alert.number}" in called("sms", {"From": NUMBER, "Body": f"ack {alert.number}"})[1]
+
+
+def test_a_test_page_to_a_known_number_is_answered_too(world: World, phone: ContactMethod) -> None:
+    asked_to_confirm(world.cy)
+    assert "This number is confirmed." in called("sms", {"From": NUMBER, "Body": "ok"})[1]
+    assert "No page waits for you." in called("sms", {"From": NUMBER, "Body": "ok"})[1]

@@ -202,10 +202,11 @@ def _test(facts: Facts) -> Rendered:
     link = f" {facts.ack_url}" if facts.ack_url else ""
     sentence = "TEST, no action needed. Answering proves that this method reaches you."
     keys = " Press 4 to confirm." if facts.has_callbacks else ""
+    answer = 'Reply "ok" or open' if facts.has_callbacks else "Open"
     lines = [sentence, f"Sent by {facts.context.get('by', 'Midwatch')} to {facts.person_name}."]
     return (
         "TEST, no action needed",
-        f"Midwatch TEST, no action needed. Answer to confirm:{link}",
+        f"Midwatch TEST, no action needed. {answer} to confirm:{link}",
         f"Midwatch. {sentence}{keys}",
         lines,
     )

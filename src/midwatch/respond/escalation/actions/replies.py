@@ -26,6 +26,7 @@ from midwatch.respond.escalation.actions.landing import act_on_landing
 from midwatch.respond.notify import words
 from midwatch.respond.notify.actions import Told, record_status, tell_many
 from midwatch.respond.notify.actions.deliveries import covered_alerts, find_delivery, message_alert
+from midwatch.respond.notify.actions.messages import confirm_method
 from midwatch.respond.notify.models import CoveredAlert, Delivery, DeliveryKind, PageState
 
 ANSWERED_WITHIN = timedelta(hours=4)  # a bare "ack" means a page that went to that number within this time
@@ -34,6 +35,8 @@ WORDS_MAX = 2 * 153  # two segments: a list is worth one more
 PHONE_TYPES = ("sms", "voice")
 STOPPED = "answered STOP: texts to this number are off; answer START to turn them on"
 HOW = 'Reply "ack NUMBER", "no NUMBER" or "resolve NUMBER".'
+UNCONFIRMED = 'This number is not confirmed yet: send it a test page from your profile, then reply "ok".'
+CONFIRMED = "Thank you. This number is confirmed."
 NOBODY = "This number belongs to nobody in Midwatch. Add it to your contact methods."
 
 
@@ -54,6 +57,8 @@ def answer_text(acts: Sequence[Act]) -> str:
         case "start":
             start(user, sender, by)
             return "Midwatch texts to this number are on again."
+    if not _is_confirmed(user, sender):
+        return _confirm(user, sender, by) if acts[0].verb == "acknowledge" else UNCONFIRMED
     said = [_answer_one(act, user, by) for act in acts]
     return fit_gsm7(" ".join(dict.fromkeys(said)), WORDS_MAX)
 
@@ -67,7 +72,30 @@ def _answer_one(act: Act, user: User, by: Actor) -> str:
     waiting = unanswered(user, act.from_address, clock.now())
     if len(waiting) == 1:
         return _do(act.verb, waiting[0], user, by)
+    if not waiting and act.verb == "acknowledge" and _test_of(user, act.from_address) is not None:
+        return _confirm(user, act.from_address, by)
     return _list(user, act.from_address)
+
+
+def _is_confirmed(user: User, number: str) -> bool:
+    """Has its owner ever answered? Until then it may be a stranger's, written down wrong: it acts on nothing."""
+    own = ContactMethod.objects.filter(user=user, address=number, type__in=PHONE_TYPES)
+    return own.exclude(confirmed_at=None).exists()
+
+
+def _test_of(user: User, number: str) -> Delivery | None:
+    """The last test page by text to this number, while nobody has answered it."""
+    since = clock.now() - ANSWERED_WITHIN
+    sent = Delivery.objects.filter(user=user, contact__address=number, channel="sms", kind=DeliveryKind.TEST)
+    return sent.filter(handed_over_at__gte=since).exclude(receipt="answered").order_by("-pk").first()
+
+
+def _confirm(user: User, number: str, by: Actor) -> str:
+    test = _test_of(user, number)
+    if test is None:
+        return UNCONFIRMED
+    confirm_method(test, by)
+    return CONFIRMED
 
 
 def unanswered(user: User, number: str, now: datetime) -> list[Alert]:
@@ -131,7 +159,7 @@ def answer_key(act: Act) -> str:
     record_status(StatusReport(delivery.provider_id, Receipt("answered", "with a key"), act.delivery))
     landing, sentence = act_on_landing(act.delivery, act.verb, via="voice")
     if landing.is_test:
-        return "Thank you. This number is confirmed."
+        return CONFIRMED
     if (
         act.verb == "acknowledge"
         and len(landing.alerts) == 1
