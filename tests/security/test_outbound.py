@@ -10,10 +10,12 @@ from django.db import transaction
 from doors import Doors
 
 from api_world import BY
+from midwatch.core import clock, net
 from midwatch.core.integration import ChannelConfig, DeliveryError, Message, channels
 from midwatch.people.models import ContactMethod
+from midwatch.respond.alerts.models import Alert, TimelineEntry
 from midwatch.respond.notify.actions import send_test_page
-from midwatch.respond.notify.actions.deliveries import prepare, transport
+from midwatch.respond.notify.actions.deliveries import prepare, send_claimed, transport
 from midwatch.respond.notify.models import Delivery
 from midwatch.settings import settings
 
@@ -78,3 +80,32 @@ def _send_ntfy() -> None:
         spoken="s", sent_at=datetime(2026, 1, 8, tzinfo=UTC), secret="token",
     )  # fmt: skip
     channels()["ntfy"].send("ntfy", message, ChannelConfig(values={}))
+
+
+class Relay:
+    """Repeats whom it does not know."""
+
+    def http(self, request: net.HttpRequest) -> net.HttpAnswer:
+        raise AssertionError("no HTTP here")
+
+    def smtp(self, request: net.SmtpRequest) -> None:
+        raise net.SmtpRefused(f"the relay refuses: 550 <{request.recipient}> unknown", permanent=True, code=550)
+
+
+def test_an_alert_s_timeline_names_nobody_s_address(doors: Doors) -> None:
+    """Everybody reads it; whose number and mailbox it is, only some may see."""
+    cy, alert, now = doors.world.cy, Alert.objects.get(), clock.now()
+    with transaction.atomic():
+        ContactMethod.objects.filter(user=cy).update(type="email", address="cy.private@example.com")
+        delivery = Delivery.objects.create(
+            idempotency_key="private", kind="page", user=cy, contact=cy.contact_methods.get(), channel="email",
+            method_name="mail", alert=alert, context={}, created_at=now, due_at=now, wanted_at=now, state="sending",
+            attempts=1, claimed_until=now, token_digest="private",
+        )  # fmt: skip
+    with net.installed(Relay()):
+        assert send_claimed(Delivery.objects.get(pk=delivery.pk)) is None
+    told = [entry.text for entry in TimelineEntry.objects.filter(alert=alert, kind="delivery_failed")]
+    assert told == ["Page to Cy by mail (email): failed: the relay refuses: 550 <(address)> unknown"]
+    assert "private@" not in ContactMethod.objects.get(user=cy).problem
+    for path in (f"/alerts/{alert.number}", "/settings/people/cy", "/settings/people", "/settings/teams/payments"):
+        assert "private@" not in doors.clients["stranger"].get(path).content.decode(), path

@@ -43,6 +43,7 @@ __all__ = [
     "write_sent",
 ]
 BUNDLE_SHOWN_MAX = 500
+ADDRESS_HIDDEN_FROM = 6  # characters; a shorter one would be cut out of ordinary words
 SENT_WITH = ("user", "alert__service", "contact", "page")
 # What is known of a message may only become more certain.
 CERTAINTY = {"unknown": 1, "handed over": 2, "delivered": 3, "failed": 4, "opened": 5, "answered": 6}
@@ -272,10 +273,19 @@ def _pages(delivery: Delivery) -> list[Page]:
     return list(Page.objects.filter(pk__in=[pk for pk in ids if pk]).select_related("alert", "user"))
 
 
+def _without_address(words: str, delivery: Delivery) -> str:
+    """Relays and providers repeat whom they refuse; timelines are read by more people than may see somebody's number."""
+    address = delivery.contact.address if delivery.contact is not None else ""
+    for written in {address, address.removeprefix("+")}:
+        if len(written) >= ADDRESS_HIDDEN_FROM:
+            words = words.replace(written, "(address)")
+    return words
+
+
 def _write_failure(delivery: Delivery, error: DeliveryError) -> None:
     now = clock.now()
     is_over = error.permanent or plan.gives_up(kind=delivery.kind, created_at=delivery.created_at, now=now)
-    detail = str(error)[:300]
+    detail = _without_address(str(error), delivery)[:300]
     with transaction.atomic():
         changes: dict[str, object] = {"claimed_until": None, "receipt_detail": detail}
         if is_over:
@@ -342,20 +352,21 @@ def record_status(report: StatusReport) -> bool:
         delivery = Delivery.objects.select_related(*SENT_WITH).select_for_update(of=("self",)).get(pk=delivery.pk)
         if CERTAINTY.get(delivery.receipt, 0) >= CERTAINTY[report.receipt.word]:
             return True  # known, or better known: providers repeat themselves, and not in order
+        detail = _without_address(report.receipt.detail, delivery)
         Delivery.objects.filter(pk=delivery.pk).update(
             receipt=report.receipt.word,
-            receipt_detail=report.receipt.detail[:500],
+            receipt_detail=detail[:500],
             poll_at=None,
             **({"finished_at": now} if report.is_failure else {}),
         )
         for alert_id in _alert_ids(delivery):
             text = f"{_what(delivery)} to {delivery.user} by {delivery.method_name} ({delivery.channel}): {report.receipt.word}"
-            if report.receipt.detail:
-                text += f" ({report.receipt.detail})"
+            if detail:
+                text += f" ({detail})"
             note(alert_id, "receipt", text, ENGINE, delivery=delivery.pk, receipt=report.receipt.word)
         if report.is_failure:
             ContactMethod.objects.filter(pk=delivery.contact_id or 0, failing_since=None).update(
-                failing_since=now, problem=report.receipt.detail[:300]
+                failing_since=now, problem=detail[:300]
             )
             _unreach(delivery, now)
     return True
