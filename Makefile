@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 # More for pytest: make test PYTEST_ARGS="-x -k escalation"
 PYTEST_ARGS ?=
+WORKERS ?= 2
 ARGS ?=
 
 .PHONY: run test test-long bench lint format assets screenshots clean help python ready ready-to-test
@@ -33,8 +34,8 @@ lint: ready-to-test ## style, types, and who may import whom
 
 # The stories run on both databases; PostgreSQL first, so that the last lines are the whole suite's.
 test: lint ## everything but the slow ones, on SQLite, and the stories on PostgreSQL too
-	MIDWATCH_TEST_DATABASE=postgresql $(BIN)/pytest -q -m "not slow" tests/stories $(PYTEST_ARGS)
-	$(BIN)/pytest -q -m "not slow" $(PYTEST_ARGS)
+	MIDWATCH_TEST_DATABASE=postgresql $(BIN)/pytest -q -n $(WORKERS) --dist loadfile -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 test-long: ready-to-test ## real Prometheus and Alertmanager, kill runs, soak
 	$(BIN)/pytest -q -m slow $(PYTEST_ARGS)

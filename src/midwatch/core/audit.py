@@ -10,7 +10,9 @@ from midwatch.core.actor import Actor
 from midwatch.core.models import AuditEntry
 
 
-def record(actor: Actor, verb: str, object_kind: str, object_name: str, detail: Mapping[str, Any] | None = None) -> None:
+def record(
+    actor: Actor, verb: str, object_kind: str, object_name: str, detail: Mapping[str, Any] | None = None
+) -> None:
     """Call inside the transaction of the act. `detail` holds plain values and never a secret."""
     AuditEntry.objects.create(
         at=clock.now(),

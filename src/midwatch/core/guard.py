@@ -12,14 +12,16 @@ failures: Counter[str] = Counter()
 T = TypeVar("T")
 
 
-def guarded(job: str, work: Callable[[], T], *, otherwise: T, on_failure: Callable[[Exception], None] | None = None) -> T:
+def guarded(
+    job: str, work: Callable[[], T], *, otherwise: T, on_failure: Callable[[Exception], None] | None = None
+) -> T:
     """Run `work`; when it raises, log it with its name, count it, and return `otherwise`.
 
     One failing job must never stop the others: the caller carries on with the next one.
     """
     try:
         return work()
-    except Exception as error:  # noqa: BLE001 - this is the one place
+    except Exception as error:
         failures[job] += 1
         log.exception("job failed: %s", job)
         if on_failure is not None:

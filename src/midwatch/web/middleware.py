@@ -12,11 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.utils import timezone
 
+from midwatch.core.render import is_partial
 from midwatch.core.zones import is_zone, zone
 from midwatch.people.models import User
 from midwatch.settings import settings
 from midwatch.web.errors import wrong_host
-from midwatch.core.render import is_partial
 
 Answer = Callable[[HttpRequest], HttpResponse]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.backends.postgresql import base
-from django.db.backends.postgresql.psycopg_any import get_adapters_template
+from django.db.backends.postgresql.psycopg_any import get_adapters_template  # type: ignore[import-untyped]
 from psycopg.conninfo import conninfo_to_dict
 
 SESSION: dict[str, str] = {
