@@ -119,7 +119,7 @@ class CodeForm(forms.Form):
     code = forms.CharField(
         label=_("Set-up code"),
         max_length=60,
-        help_text=_("`midwatch serve` prints it when it starts; `midwatch setup-code` prints a new one."),
+        help_text=_("midwatch serve prints it when it starts; the command midwatch setup-code prints a new one."),
     )
 
 
