@@ -38,20 +38,24 @@ LIFECYCLE: tuple[Step, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One entry of the navigation. `url_name` is reversed by the web; `icon` is a name of the icon sprite."""
+    """One entry of the navigation. `url_name` is reversed by the web; `icon` is a name of the icon sprite.
+
+    `also`: first words of further addresses that belong to this place.
+    """
 
     title: str
     url_name: str
     icon: str
     is_on_phone: bool = True
+    also: tuple[str, ...] = ()
 
 
 NAVIGATION: tuple[Place, ...] = (
     Place("Now", "web:now", "activity"),
     Place("Alerts", "alerts:list", "bell"),
-    Place("On call", "oncall:who", "phone-call"),
-    Place("Services", "catalog:services", "server"),
-    Place("Settings", "web:settings", "settings"),
+    Place("On call", "oncall:who", "phone-call", also=("schedules", "new-schedule", "policies", "page")),
+    Place("Services", "catalog:services", "server", also=("sources", "new-service", "new-source")),
+    Place("Settings", "web:settings", "settings", also=("people", "teams", "audit")),
 )
 
 

@@ -44,6 +44,8 @@ class PageContext:
         path = self._request.path
         found = [(place, reverse(place.url_name)) for place in NAVIGATION]
         inside = [url for _, url in found if path == url or (url != "/" and path.startswith(url.rstrip("/") + "/"))]
+        word = path.split("/")[1] if "/" in path else ""
+        inside = inside or [url for place, url in found if word in place.also]
         current = max(inside, key=len, default="")
         return [self._entry(place, url, is_current=url == current) for place, url in found]
 
