@@ -96,7 +96,7 @@ def test_a_silent_source_becomes_an_alert_that_resolves_when_it_speaks(story: St
     story.sends(source, {"title": "watchdog", "status": "resolved"})
     story.nothing_else_happens(minutes=4)
     story.forward(minutes=1.1)
-    ana.rings_with("Source checkout-generic is silent: nothing came for 5 min")
+    ana.rings_with("Source checkout-generic is silent: nothing came for 5m")
     silence = Alert.objects.get()
     story.sends(source, {"title": "watchdog", "status": "resolved"})
     assert story.alert(silence).status == "resolved"

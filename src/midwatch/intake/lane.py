@@ -269,7 +269,7 @@ class Lane:
         """The source answers in its own words."""
         match reply(body):
             case Refuse(status=status, body=words):
-                reason = words[:500].decode("utf-8", "replace")
+                reason = _said(words)
                 raise RefusalError(status, reason, known=known, body=words, size=len(body), kept=body)
             case Accept(body=words, minted=minted, status=status):
                 await self._keep(known.id, kind, content_type, minted_text(minted), body)
@@ -301,6 +301,15 @@ class Lane:
         reason = f"{scope['method']} is not understood here: use {allowed}"
         headers = ((b"allow", allowed.encode()),)
         raise RefusalError(405, reason, known=known if is_lost else None, headers=headers)
+
+
+def _said(words: bytes) -> str:
+    """What a source's own answer complains of, for people: `errors` of its JSON, or all of it."""
+    try:
+        errors = json.loads(words)["errors"]
+        return "; ".join(str(error) for error in errors)[:500]
+    except (ValueError, TypeError, KeyError):
+        return words[:500].decode("utf-8", "replace")
 
 
 def _unknown_key() -> NoReturn:

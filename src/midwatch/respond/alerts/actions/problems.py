@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from midwatch.core import clock
+from midwatch.core.durations import written
 from midwatch.core.integration import Event
 from midwatch.core.text import clean
 from midwatch.respond.alerts.actions.record import Arrival, Recorded, record
@@ -37,11 +38,11 @@ def report_problem(source: Source, kind: str, reason: str, *, token: str = "", a
 def report_silence(source: Source) -> Recorded:
     """Nothing came for longer than `expectEvery`: silence itself is the alert."""
     now = clock.now()
-    minutes = (source.expect_every_seconds or 0) / 60
+    length = written(timedelta(seconds=source.expect_every_seconds or 0))
     event = Event(
         key=SILENCE_KEY,
         status="firing",
-        title=f"Source {source.name} is silent: nothing came for {minutes:g} min",
+        title=f"Source {source.name} is silent: nothing came for {length}",
         description="This source is expected to speak regularly. Either it, or the way from it to here, is broken.",
         starts_at=now,
     )
