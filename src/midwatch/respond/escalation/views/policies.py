@@ -24,7 +24,7 @@ from midwatch.core.render import page_or_partial
 from midwatch.people.forms import one_more
 from midwatch.people.models import Team, User
 from midwatch.people.queries import actor_of, may_edit_team
-from midwatch.people.viewing import acting_user, viewer
+from midwatch.people.viewing import acting_user, editable_teams, viewer
 from midwatch.respond.escalation import forms
 from midwatch.respond.escalation.actions import policies as actions
 from midwatch.respond.escalation.models import EscalationPolicy, PolicyStep, ServicePolicy, TeamPolicy
@@ -73,6 +73,7 @@ def policy_list(request: HttpRequest) -> HttpResponse:
     context = {
         "policies": [(policy, sentences(steps[policy.pk])) for policy in found],
         "offers": [team for team in without if may_edit_team(user, team)],
+        "makers": editable_teams(user),
         "duty": duty_schedule(),
         "schedules": Schedule.objects.order_by("name")[:POLICIES_MAX] if user.is_administrator else (),
     }
@@ -110,7 +111,7 @@ def policy_detail(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 @login_required
 def create(request: HttpRequest) -> HttpResponse:
-    """The seed's template: level 1, level 2, whole team; one click, and it is in force for the team."""
+    """The seed's template: level 1, level 2, whole team; one click. A team's first one is in force for it at once."""
     user = acting_user(request)
     team = get_object_or_404(Team, name=request.POST.get("team", "")[:63])
     if not may_edit_team(user, team):
@@ -120,7 +121,10 @@ def create(request: HttpRequest) -> HttpResponse:
     except ValueError as refusal:
         messages.error(request, str(refusal))
         return HttpResponseRedirect(reverse("escalation:policies"))
-    messages.success(request, _("Made, and in force for %s. Look at the dry run: would they hear it?") % team)
+    if TeamPolicy.objects.filter(team=team, policy=policy).exists():
+        messages.success(request, _("Made, and in force for %s. Look at the dry run: would they hear it?") % team)
+    else:
+        messages.success(request, _("Made. Edit its steps, then choose it on the page of a service."))
     return HttpResponseRedirect(reverse("escalation:policy", args=[policy.name]))
 
 
