@@ -18,9 +18,9 @@ from harness import launch
 from playwright.sync_api import Browser, sync_playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for the whole run; every test opens contexts of its own."""
+    """One Chromium a file; every test opens contexts of its own. While it runs, Playwright's loop runs in this thread."""
     # Playwright keeps an event loop in this thread for as long as it runs, and Django would refuse the database there.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:

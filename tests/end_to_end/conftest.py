@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, sync_playwright
 from browser.harness import launch
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = launch(playwright)
