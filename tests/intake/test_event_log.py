@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from django.db import connection, connections, transaction
 import postgres
 from midwatch.core.postgresql.base import DatabaseWrapper
 from midwatch.intake import postgres_log
+from midwatch.intake import sqlite_log as sqlite_log_module
 from midwatch.intake.models import Offset
 from midwatch.intake.postgres_log import PostgresLog, PostgresStore
 from midwatch.intake.records import EVENT, PING, REFUSED, ConflictError, EventLog, LogError, Row, Store, minted_text
@@ -84,6 +86,8 @@ def postgres_database(django_db_blocker: Any, monkeypatch: pytest.MonkeyPatch) -
     with wrapper.cursor() as cursor:
         for statement in importlib.import_module("midwatch.intake.migrations.0001_initial").TABLES:
             cursor.execute(statement)
+    with wrapper.schema_editor() as editor:
+        editor.create_model(Offset)
     yield url
     wrapper.close()
     del connections[ALIAS]
@@ -386,3 +390,38 @@ def test_a_server_that_is_away() -> None:
     for work in (lambda: store.write([row(1)]), store.check, lambda: store.prune(START, 1)):
         with pytest.raises(LogError):
             work()
+
+
+def test_a_part_of_an_event_is_done_and_the_rest_comes_next(log: Log) -> None:
+    log.store.write([row(number) for number in range(1, 4)])
+
+    def take(count: int | None, items: int) -> list[tuple[str, int]]:
+        with transaction.atomic(using=log.alias), log.reader.next_batch(10) as batch:
+            batch.done(count, items)
+            return [(record.token, record.items_done) for record in batch.records]
+
+    one, two, three = tokens(1, 2, 3)
+    assert take(1, 200) == [(one, 0), (two, 0), (three, 0)]
+    assert take(0, 400) == [(two, 200), (three, 0)]
+    assert log.reader.backlog() == 2
+    assert take(1, 0) == [(two, 400), (three, 0)]
+    assert take(None, 0) == [(three, 0)]
+    assert log.reader.backlog() == 0
+
+
+def test_a_part_that_is_rolled_back_is_not_done(log: Log) -> None:
+    log.store.write([row(1)])
+    for _ in range(2):
+        with suppress(ZeroDivisionError), transaction.atomic(using=log.alias), log.reader.next_batch(10) as batch:
+            assert [record.items_done for record in batch.records] == [0]
+            batch.done(0, 200)
+            raise ZeroDivisionError
+
+
+def test_large_bodies_are_not_all_read_at_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sqlite_log_module, postgres_log):
+        monkeypatch.setattr(module, "BATCH_BYTES_MAX", 100)
+    log.store.write([row(1, body=b"x" * 300), row(2, body=b"x" * 60), row(3, body=b"x" * 60), row(4, body=b"")])
+    assert log.take() == tokens(1)
+    assert log.take() == tokens(2, 3)
+    assert log.take() == tokens(4)

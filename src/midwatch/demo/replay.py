@@ -134,8 +134,11 @@ class Replay:
         store.open()
         store.write(self._rows)
         store.close()
-        with transaction.atomic(), log.event_log().next_batch(len(self._rows)) as batch:
-            batch.done()
+        is_read = False
+        while not is_read:
+            with transaction.atomic(), log.event_log().next_batch(len(self._rows)) as batch:
+                batch.done()
+                is_read = not batch
 
 
 def newest(source: Source, key: str) -> Alert:

@@ -31,7 +31,8 @@ from midwatch.respond.alerts.models import Source, SourceProblem
 from midwatch.respond.escalation.actions import page_somebody, start
 
 BATCH = 100
-EVENTS_MAX = 200  # alerts in one transaction: a payload may hold thousands, and engine transactions stay short
+PROBLEMS_MAX = 20  # of a source and batch that are written down
+ITEMS_MAX = 200  # in one transaction: a payload may hold thousands, and engine transactions stay short
 PING_KEY = "midwatch/ping"
 Kind = SourceProblem.Kind
 
@@ -44,6 +45,10 @@ class Parsed:
     problems: list[tuple[Source, str, str, str]] = field(default_factory=list)  # source, kind, reason, token
     changes: list[ChangeEvent] = field(default_factory=list)
     heard: dict[int, Source] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return len(self.arrivals) + len(self.problems) + len(self.changes)
 
 
 def drain(limit: int = BATCH) -> int:
@@ -71,10 +76,10 @@ def _take(limit: int) -> int:
                 return 0
             if batch.is_replayed:
                 _tell_of_replay()
-            process(batch.records)
-            batch.done()
-            metrics.EVENTS.inc(len(batch.records))
-            return len(batch.records)
+            count, items = process(batch.records)
+            batch.done(count, items)
+            metrics.EVENTS.inc(count)
+            return max(count, 1)
     except log.ConflictError:
         return 0
 
@@ -87,19 +92,20 @@ def _take_one() -> int:
                 return 0
             one = batch.records[0]
             failures: list[Exception] = []
-            is_done = guarded("event", lambda: _process_alone(one), otherwise=False, on_failure=failures.append)
-            if not is_done:
+            done = guarded("event", lambda: _process_alone(one), otherwise=None, on_failure=failures.append)
+            if done is None:
                 _quarantine(one, failures[0])
-            batch.done()
+            count, items = done or (1, 0)
+            batch.done(count, items)
+            metrics.EVENTS.inc(count)
             return 1
     except log.ConflictError:
         return 0
 
 
-def _process_alone(one: Record) -> bool:
+def _process_alone(one: Record) -> tuple[int, int] | None:
     with transaction.atomic():
-        process([one])
-    return True
+        return process([one])
 
 
 def _quarantine(one: Record, error: Exception) -> None:
@@ -111,24 +117,29 @@ def _quarantine(one: Record, error: Exception) -> None:
     start(report_problem(source, Kind.QUARANTINED, reason, token=one.token, at=one.received_at).opened)
 
 
-def process(records: list[Record]) -> None:
-    """Inside the transaction that moves the offset."""
-    parsed = parse_all(records)
-    for index in range(0, len(parsed.arrivals), EVENTS_MAX):
-        start(record(parsed.arrivals[index : index + EVENTS_MAX]).opened)
+def process(records: list[Record]) -> tuple[int, int]:
+    """Inside the transaction that moves the log on. Returns how many events are done, and how many items of the next.
+
+    However much a payload holds, one transaction takes `ITEMS_MAX` items: others want to write too, and a person who
+    acknowledges must not wait for a storm.
+    """
+    parsed, count, items = parse_all(records)
+    if parsed.arrivals:
+        start(record(parsed.arrivals).opened)
     ChangeEvent.objects.bulk_create(parsed.changes)
     for source, kind, reason, token in _once_a_source(parsed.problems):
         start(report_problem(source, kind, reason, token=token).opened)
     _heard(parsed.heard)
+    return count, items
 
 
 def _once_a_source(problems: list[tuple[Source, str, str, str]]) -> list[tuple[Source, str, str, str]]:
-    """At most twenty a source and batch are written down; what is over is counted in the last one's words."""
+    """At most `PROBLEMS_MAX` a source and batch are written down; the metric counts all."""
     kept: list[tuple[Source, str, str, str]] = []
     counts: dict[int, int] = {}
     for source, kind, reason, token in problems:
         counts[source.pk] = counts.get(source.pk, 0) + 1
-        if counts[source.pk] <= 20:
+        if counts[source.pk] <= PROBLEMS_MAX:
             kept.append((source, kind, reason, token))
     metrics.PROBLEMS.inc(len(problems))
     return kept
@@ -143,51 +154,84 @@ def _heard(sources: Mapping[int, Source]) -> None:
     end_silence([source for source in sources.values() if source.expect_every_seconds])
 
 
-def parse_all(records: list[Record]) -> Parsed:
+def parse_all(records: list[Record]) -> tuple[Parsed, int, int]:
+    """What as many of them say as one transaction takes; how many that are, and how many items of the next."""
     sources = Source.objects.select_related("service__team").in_bulk({one.source_id for one in records})
     parsed = Parsed()
-    for one in records:
+    for count, one in enumerate(records):
+        if parsed.size >= ITEMS_MAX:
+            return parsed, count, 0
         source = sources.get(one.source_id)
         if source is None:
             metrics.ORPHANS.inc()  # the source was deleted meanwhile
             continue
-        parsed.heard[source.pk] = source
         match one.kind:
             case "event":
-                _parse_event(source, one, parsed)
+                items = _parse_event(source, one, parsed)
+                if items is not None:
+                    return parsed, count, items
             case "ping":
                 _parse_ping(source, one, parsed)
             case "change":
                 _parse_change(source, one, parsed)
             case "refused":
                 parsed.problems.append((source, Kind.REFUSED_AT_THE_DOOR, _refusal(source, one), one.token))
-    return parsed
+        parsed.heard[source.pk] = source
+    return parsed, len(records), 0
 
 
-def _parse_event(source: Source, one: Record, parsed: Parsed) -> None:
+def _parse_event(source: Source, one: Record, parsed: Parsed) -> int | None:
+    """None: it is all in `parsed`. Else the transaction is full, and so many of its items are done with it."""
     vendor = integration.sources().get(source.type)
     if vendor is None:
         parsed.problems.append(
             (source, Kind.NOT_UNDERSTOOD, f"there is no integration of type {source.type!r}", one.token)
         )
-        return
+        return None
     try:
-        payload = json.loads(one.body)
-        items = vendor.parse({**payload, "_minted": dict(one.minted)} if one.minted else payload)
+        items = _left(vendor, one)
     except Rejected as error:
         parsed.problems.append((source, Kind.NOT_UNDERSTOOD, str(error), one.token))
-        return
-    truncated = 0
-    for item in items:
-        match item:
-            case Refused(reason=reason):
-                parsed.problems.append((source, Kind.NOT_UNDERSTOOD, reason, one.token))
-            case Event():
-                truncated = max(truncated, item.truncated)
-                parsed.arrivals.append(Arrival(source, item, one.received_at, is_test=one.minted.get("test") == "1"))
+        return None
+    if parsed.size and parsed.size + len(items) > ITEMS_MAX:
+        return 0  # it goes first next time
+    if not one.items_done:
+        _parse_problems(source, one, items, parsed)
+    events = [item for item in items[:ITEMS_MAX] if isinstance(item, Event)]
+    is_test = one.minted.get("test") == "1"
+    parsed.arrivals += [Arrival(source, event, one.received_at, is_test=is_test) for event in events]
+    if len(items) <= ITEMS_MAX:
+        return None
+    parsed.heard[source.pk] = source
+    return one.items_done + ITEMS_MAX
+
+
+def _parse_problems(source: Source, one: Record, items: list[Event | Refused], parsed: Parsed) -> None:
+    """What is wrong with a payload is said once, when it is begun."""
+    refused = [item.reason for item in items if isinstance(item, Refused)]
+    parsed.problems += [(source, Kind.NOT_UNDERSTOOD, reason, one.token) for reason in refused[:PROBLEMS_MAX]]
+    metrics.PROBLEMS.inc(max(0, len(refused) - PROBLEMS_MAX))
+    truncated = max((item.truncated for item in items if isinstance(item, Event)), default=0)
     if truncated:
         reason = f"{truncated} alerts were left out by the sender, pages may be missing: set max_alerts to 0"
         parsed.problems.append((source, Kind.TRUNCATED, reason, one.token))
+
+
+# What is left of a large payload, so that it is not parsed again for each of its parts: (token, items done, the rest).
+_large: tuple[str, int, list[Event | Refused]] = ("", 0, [])
+
+
+def _left(vendor: Any, one: Record) -> list[Event | Refused]:
+    """The items of an event that are not alerts yet. Raises `Rejected`."""
+    global _large  # noqa: PLW0603 - one reader of the log in a process
+    token, begun, items = _large
+    if token == one.token and begun <= one.items_done:
+        items = items[one.items_done - begun :]
+    else:
+        payload = json.loads(one.body)
+        items = vendor.parse({**payload, "_minted": dict(one.minted)} if one.minted else payload)[one.items_done :]
+    _large = (one.token, one.items_done, items) if len(items) > ITEMS_MAX else ("", 0, [])
+    return items
 
 
 def _parse_ping(source: Source, one: Record, parsed: Parsed) -> None:

@@ -10,3 +10,5 @@ class Offset(models.Model):
 
     epoch = models.CharField(max_length=36, default="")  # whose ids these are; another one means another log file
     offset = models.BigIntegerField(default=0)
+    # Of the event behind it, so many items are alerts already. PostgreSQL: of the event `offset`, and only this is used.
+    items_done = models.IntegerField(default=0, db_default=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from midwatch.core import clock
 from midwatch.core.postgresql.base import parameters
 from midwatch.core.postgresql.wake import PG_CHANNEL
 from midwatch.core.wake import WORK
-from midwatch.intake.records import BODY_MAX, COLUMNS, Batch, LogError, Record, Row, minted_value
+from midwatch.intake.records import BATCH_BYTES_MAX, BODY_MAX, COLUMNS, Batch, LogError, Record, Row, minted_value
 
 _SELECT = f"SELECT id, {COLUMNS} FROM intake_event"  # noqa: S608 - names of our own
 _SELECT_HEADS = _SELECT.replace("body", "substring(body from 1 for %s)")
@@ -32,6 +33,18 @@ WITH added AS (
 )
 SELECT pg_notify('{PG_CHANNEL}', '{WORK}')
 """  # noqa: S608
+# The next events, as many as together hold so many bytes, and one at least.
+_NEXT = f"""
+SELECT id, {COLUMNS} FROM (
+    SELECT *, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS before
+    FROM (SELECT id, {COLUMNS} FROM intake_event WHERE done_at IS NULL ORDER BY id LIMIT %s) AS waiting
+) AS sized WHERE before < %s ORDER BY id
+"""  # noqa: S608
+# "offset" is here the event of which some items are alerts already.
+_PARTLY = """
+INSERT INTO intake_offset (id, epoch, "offset", items_done) VALUES (1, '', %s, %s)
+ON CONFLICT (id) DO UPDATE SET "offset" = excluded."offset", items_done = excluded.items_done
+"""
 _PRUNE = """
 DELETE FROM intake_event WHERE id IN (
     SELECT id FROM intake_event WHERE done_at IS NOT NULL AND received_at < %s
@@ -130,18 +143,25 @@ class PostgresLog:
     def next_batch(self, limit: int) -> Iterator[Batch]:
         assert connection.in_atomic_block, "next_batch belongs inside transaction.atomic()"
         records: list[Record] = []
+        begun = 0
         with connection.cursor() as cursor:
             cursor.execute("SELECT id FROM intake_consumer WHERE id = 1 FOR UPDATE SKIP LOCKED")
             if cursor.fetchone() is not None:
-                cursor.execute(f"{_SELECT} WHERE done_at IS NULL ORDER BY id LIMIT %s", [limit])
+                cursor.execute(_NEXT, [limit, BATCH_BYTES_MAX])
                 records = [_record(row) for row in cursor.fetchall()]
+            if records:
+                cursor.execute('SELECT items_done FROM intake_offset WHERE id = 1 AND "offset" = %s', [records[0].id])
+                begun = next((int(row[0]) for row in cursor.fetchall()), 0)
+                records[0] = replace(records[0], items_done=begun)
 
-        def finish() -> None:
+        def finish(count: int, items: int) -> None:
             with connection.cursor() as cursor:
-                ids = [record.id for record in records]
+                ids = [record.id for record in records[:count]]
                 cursor.execute("UPDATE intake_event SET done_at = %s WHERE id = ANY(%s)", [clock.now(), ids])
+                if items or begun:
+                    cursor.execute(_PARTLY, [records[count].id if count < len(records) else 0, items])
 
-        yield Batch(records, finish=finish if records else lambda: None)
+        yield Batch(records, finish=finish) if records else Batch([])
 
     def is_waiting(self) -> bool:
         return bool(self._rows("SELECT 1 FROM intake_event WHERE done_at IS NULL LIMIT 1"))

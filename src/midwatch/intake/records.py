@@ -19,6 +19,7 @@ REFUSED: Kind = "refused"
 Row = tuple[str, int, str, int, str, str, bytes]
 COLUMNS = "token, source_id, kind, received_at, content_type, minted, body"
 BODY_MAX = 2**30  # more than any body: "all of it"
+BATCH_BYTES_MAX = 4 * 1024 * 1024  # bodies read at once; a batch has one event at least, however large
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,6 +29,7 @@ class Record:
 
     `kind`: event, change (PagerDuty's change event), ping, or refused (answered 4xx; `minted`: status, reason, size).
     `minted`: what the lane made at the door, for a ping {"ping": "success|start|fail", "exit": n}.
+    `items_done`: so many of the items that its payload holds are alerts already.
     """
 
     id: int
@@ -38,6 +40,7 @@ class Record:
     body: bytes
     minted: Mapping[str, Any] = field(default_factory=dict)
     content_type: str = ""
+    items_done: int = 0
 
 
 class ConflictError(Exception):
@@ -57,12 +60,14 @@ class Batch:
     """
 
     records: list[Record]
-    finish: Callable[[], None]
+    finish: Callable[[int, int], None] = lambda _count, _items: None
     is_replayed: bool = False
 
-    def done(self) -> None:
-        """Each of these events counts now. Raises `ConflictError` when somebody else was faster."""
-        self.finish()
+    def done(self, count: int | None = None, items: int = 0) -> None:
+        """The first `count` of these events count now; left out, all of them. `items`: of the one behind them, so many
+        of its items: a payload may hold more than one transaction should. Raises `ConflictError` when somebody else was
+        faster."""
+        self.finish(len(self.records) if count is None else count, items)
 
     def __bool__(self) -> bool:
         return bool(self.records)

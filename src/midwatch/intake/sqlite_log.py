@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from django.db import connection
 from midwatch.core import wake
 from midwatch.intake.models import Offset
 from midwatch.intake.records import (
+    BATCH_BYTES_MAX,
     BODY_MAX,
     COLUMNS,
     Batch,
@@ -84,6 +86,17 @@ def _record(row: tuple[Any, ...]) -> Record:
         minted=minted_value(minted),
         content_type=content_type,
     )
+
+
+def _until(rows: Iterable[tuple[Any, ...]], bytes_max: int) -> list[tuple[Any, ...]]:
+    found: list[tuple[Any, ...]] = []
+    size = 0
+    for row in rows:
+        found.append(row)
+        size += len(row[-1])
+        if size >= bytes_max:
+            break
+    return found
 
 
 class SqliteStore:
@@ -186,10 +199,16 @@ class SqliteLog:
             self._local.connection = found
         return found
 
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def _rows(
+        self, query: str, values: Sequence[object] = (), *, bytes_max: int | None = None
+    ) -> list[tuple[Any, ...]]:
+        """`bytes_max`: of the last column, beyond which no further row is read."""
         try:
             reader = self._reader()
-            return [] if reader is None else list(reader.execute(query, values))
+            if reader is None:
+                return []
+            found = reader.execute(query, values)
+            return list(found) if bytes_max is None else _until(found, bytes_max)
         except sqlite.Error as error:
             if "no such table" in str(error):
                 return []  # its maker is still at it
@@ -215,22 +234,26 @@ class SqliteLog:
         assert connection.in_atomic_block, "next_batch belongs inside transaction.atomic()"
         epoch, last = self._state()
         if not epoch:
-            yield Batch([], finish=lambda: None)
+            yield Batch([])
             return
         stored, start, is_replayed = self._position(epoch, last)
-        records = [_record(row) for row in self._rows(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (start, limit))]
+        query = f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?"
+        records = [_record(row) for row in self._rows(query, (start, limit), bytes_max=BATCH_BYTES_MAX)]
+        if records and start == stored.offset and epoch == stored.epoch:
+            records[0] = replace(records[0], items_done=stored.items_done)
 
-        def finish() -> None:
+        def finish(count: int, items: int) -> None:
             if records:
-                self._move(stored, epoch, records[-1].id)
+                self._move(stored, epoch, records[count - 1].id if count else start, items)
 
         yield Batch(records, finish=finish, is_replayed=is_replayed and bool(records))
 
     @staticmethod
-    def _move(stored: Offset, epoch: str, offset: int) -> None:
+    def _move(stored: Offset, epoch: str, offset: int, items: int) -> None:
         if stored._state.adding:
             Offset.objects.bulk_create([stored], ignore_conflicts=True)
-        moved = Offset.objects.filter(pk=1, epoch=stored.epoch, offset=stored.offset).update(epoch=epoch, offset=offset)
+        as_read = Offset.objects.filter(pk=1, epoch=stored.epoch, offset=stored.offset, items_done=stored.items_done)
+        moved = as_read.update(epoch=epoch, offset=offset, items_done=items)
         if moved != 1:
             raise ConflictError("the event log's offset was moved by another consumer")
 
