@@ -158,7 +158,9 @@ def set_up(request: HttpRequest) -> HttpResponse:
         return _code_page(request, given, 422)
     if not actions.is_setup_code(given.cleaned_data["code"]):
         actions.note_login_failure(SETUP_ACCOUNT, address)
-        given.add_error("code", _("This code is not valid (any more): the command midwatch setup-code prints a new one."))
+        given.add_error(
+            "code", _("This code is not valid (any more): the command midwatch setup-code prints a new one.")
+        )
         return _code_page(request, given, 422)
     actions.forget_login_failures(SETUP_ACCOUNT, address)
     if "display_name" not in request.POST:
