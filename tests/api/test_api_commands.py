@@ -108,6 +108,15 @@ def test_any_text_is_a_command_or_a_sentence(text: str) -> None:
         assert parse(text)
 
 
+@pytest.mark.parametrize(
+    "rest", ["12 " + "1min" * 900 + "!", "12 for " + "1h " * 1_200 + "x", "12" + " " * 3_900 + "x"]
+)
+def test_a_length_that_never_ends_takes_no_time(rest: str) -> None:
+    """Each further `1min` doubled it once: a word's letters could hold the next number too."""
+    with suppress(CommandError):
+        parse(f"snooze {rest}")
+
+
 @given(st.sampled_from(["ack", "note", "snooze", "assign", "who"]), st.text("0123456789 ,ato#hms", max_size=4_000))
 def test_no_text_takes_long(verb: str, rest: str) -> None:
     with suppress(CommandError):
