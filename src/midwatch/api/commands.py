@@ -102,7 +102,9 @@ _SPLIT = re.compile(r"[\s,;]+")
 _NUMBER_LIST = r"#?\d{1,19}(?:(?:\s*[,;]\s*|\s+and\s+|\s+)#?\d{1,19})*"
 _NOTE_AFTER = re.compile(rf"(?is)(?P<text>.*\S)\s+(?:to|on)\s+(?P<numbers>{_NUMBER_LIST})\s*")
 _NOTE_BEFORE = re.compile(r"(?s)(?P<numbers>#?\d{1,19})\s*[:,]?\s+(?P<text>\S.*)")
-_LENGTH = re.compile(r"(?i)(?:\s+for)?\s+(?P<length>(?:\d{1,9}\s*(?:s|m|h|d|w|(?:sec|min|hour|hr|day|week)[a-z]*)\s*)+)$")
+_LENGTH = re.compile(
+    r"(?i)(?:\s+for)?\s+(?P<length>(?:\d{1,9}\s*(?:s|m|h|d|w|(?:sec|min|hour|hr|day|week)[a-z]*)\s*)+)$"
+)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,62}")
 
 _NUMBERS_ONLY: dict[str, Callable[[tuple[int, ...]], AlertCommand]] = {
