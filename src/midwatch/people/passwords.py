@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import hashers
@@ -13,8 +15,21 @@ from midwatch.people.models import User
 from midwatch.people.queries import user_for_login
 
 HASHES_AT_ONCE = 2  # each takes 19 MiB; a flood of log-ins must not take the machine
+LOGINS_AT_ONCE = HASHES_AT_ONCE + 2  # nor all the threads: somebody else wants to acknowledge
 UNKNOWN = hashers.UNUSABLE_PASSWORD_PREFIX  # nobody's hash
 _slots = threading.BoundedSemaphore(HASHES_AT_ONCE)
+_turns = threading.BoundedSemaphore(LOGINS_AT_ONCE)
+
+
+@contextmanager
+def turn() -> Iterator[bool]:
+    """Is there room for one more log-in right now? Whoever is told no comes back; nobody waits in a thread."""
+    is_taken = _turns.acquire(blocking=False)
+    try:
+        yield is_taken
+    finally:
+        if is_taken:
+            _turns.release()
 
 
 class Argon2id(hashers.Argon2PasswordHasher):

@@ -23,11 +23,13 @@ from midwatch.core import audit
 from midwatch.core.zones import is_zone
 from midwatch.people import actions, forms
 from midwatch.people.models import AccessLink, User
+from midwatch.people.passwords import turn
 from midwatch.people.queries import access_link, actor_of, has_administrator
 
 BACKEND = "midwatch.people.passwords.Backend"
 SETUP_ACCOUNT = "set-up code"  # under which guesses of the code are counted
 TOKEN_MAX = 200
+BUSY_WAIT = timedelta(seconds=3)
 
 
 def own_path(wanted: str, otherwise: str = "/") -> str:
@@ -70,7 +72,13 @@ def log_in(request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
             return HttpResponseRedirect(wanted)
         return _login_page(request, forms.LoginForm(), wanted, 200)
-    form = forms.LoginForm(request.POST)
+    with turn() as is_free:
+        if not is_free:
+            return _slow_down(render(request, "registration/busy.html", status=503), BUSY_WAIT)
+        return _tried(request, forms.LoginForm(request.POST), wanted)
+
+
+def _tried(request: HttpRequest, form: forms.LoginForm, wanted: str) -> HttpResponse:
     if not form.is_valid():
         return _login_page(request, form, wanted, 422)
     account, address = form.cleaned_data["username"], address_of(request)
