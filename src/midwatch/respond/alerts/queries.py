@@ -86,10 +86,6 @@ def team_ids(user: User) -> QuerySet[Membership, int]:
     return Membership.objects.filter(user=user).values_list("team_id", flat=True)
 
 
-def open_alerts_of_teams(user: User, *, limit: int = 20) -> list[Alert]:
-    return alerts(AlertFilter(status=OPEN, view="teams", user=user), limit=limit)
-
-
 def open_count(by: AlertFilter | None = None, *, at_most: int = 1_000) -> int:
     """Open alerts, counted up to `at_most`."""
     narrowed = _narrowed(by or AlertFilter()).filter(status__in=OPEN).order_by()
@@ -149,10 +145,6 @@ def maintenances(service: Service | None = None, *, limit: int = 50) -> list[Mai
         Maintenance.objects.filter(ends_at__gt=clock.now()).exclude(ends_at=F("starts_at")).select_related("service")
     )
     return list((found.filter(service=service) if service else found).order_by("starts_at")[:limit])
-
-
-def open_of_service(service_id: int) -> QuerySet[Alert]:
-    return Alert.objects.filter(service_id=service_id, status__in=OPEN)
 
 
 def problems(source: Source, *, limit: int = 20) -> list[SourceProblem]:

@@ -288,7 +288,3 @@ def dry_run(policy: EscalationPolicy, *, urgency: str = "high", at: datetime | N
 
 def may_edit_policy(user: User, policy: EscalationPolicy) -> bool:
     return not policy.is_from_code and may_edit_team(user, policy.team)
-
-
-def late_escalations(now: datetime, *, by: timedelta) -> int:
-    return Escalation.objects.filter(due_at__lte=now - by).count()

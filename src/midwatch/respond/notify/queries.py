@@ -12,7 +12,7 @@ from midwatch.core import integration
 from midwatch.core.integration import ChannelConfig
 from midwatch.people.models import ContactMethod, NotificationRule, User
 from midwatch.respond.alerts.models import Alert
-from midwatch.respond.notify.models import Delivery, DeliveryState, Page, PageState
+from midwatch.respond.notify.models import Delivery, Page, PageState
 from midwatch.respond.notify.plan import Rule
 from midwatch.settings import channel_values
 
@@ -190,7 +190,3 @@ def running_pages(user: User, *, limit: int = 50) -> list[Page]:
 
 def pages_of(alert: Alert) -> list[Page]:
     return list(Page.objects.filter(alert=alert).select_related("user").order_by("id")[:500])
-
-
-def unsent_count() -> int:
-    return Delivery.objects.filter(state__in=[DeliveryState.WAITING, DeliveryState.SENDING]).count()

@@ -11,7 +11,6 @@ from django.db.models import F
 from midwatch.core import audit, clock, outbox
 from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.text import clean
-from midwatch.people.models import User
 from midwatch.respond.alerts import grouping
 from midwatch.respond.alerts.actions.timeline import note
 from midwatch.respond.alerts.models import Alert, AlertStatus
@@ -219,7 +218,3 @@ def change_priority(alert: Alert, by: Actor, priority: str) -> Outcome:
         if current.is_open and grouping.higher(priority, old):
             outbox.emit("alert.raised", {"alert": alert.pk})
     return Outcome(fresh(alert), is_changed=True, sentence=f"{alert} is {priority} now.")
-
-
-def owner_of(alert: Alert) -> User | None:
-    return alert.acknowledged_by if alert.status == AlertStatus.ACKNOWLEDGED else None

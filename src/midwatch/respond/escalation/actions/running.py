@@ -406,13 +406,6 @@ RELATED = (
 )
 
 
-def due_now(alert: Alert) -> None:
-    """Something changed: decide again at once. In the caller's transaction."""
-    Escalation.objects.filter(alert=alert).exclude(state=EscalationState.ENDED).update(
-        due_at=clock.now(), claimed_until=None
-    )
-
-
 def load(alert_ids: Iterable[int]) -> list[Escalation]:
     """Escalations of these alerts, locked, with what `run` needs."""
     found = Escalation.objects.filter(alert_id__in=list(alert_ids)).select_related(*RELATED).order_by("pk")

@@ -1,7 +1,6 @@
 """Every write of the notification room, by intent."""
 
 from midwatch.respond.notify.actions.deliveries import (
-    cancel_waiting,
     claim_deliveries,
     claim_polls,
     pass_on_overdue,
@@ -16,7 +15,6 @@ __all__ = [
     "NewPage",
     "Told",
     "advance_due_pages",
-    "cancel_waiting",
     "claim_deliveries",
     "claim_polls",
     "decline_page",

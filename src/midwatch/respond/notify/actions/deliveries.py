@@ -31,7 +31,6 @@ from midwatch.respond.notify.tokens import digest_of, token_of
 from midwatch.settings import settings
 
 __all__ = [
-    "cancel_waiting",
     "claim_deliveries",
     "claim_polls",
     "pass_on_overdue",
@@ -410,10 +409,3 @@ def _unreach(delivery: Delivery, now: datetime) -> None:
             Page.objects.filter(pk=page.pk).update(handed_over_at=None)
             page.handed_over_at = None
     method_failed(pages, now)
-
-
-def cancel_waiting(alert_ids: Sequence[int], *, why: str) -> int:
-    """Messages about these alerts that have not left: they need not any more. In the caller's transaction."""
-    return Delivery.objects.filter(
-        alert_id__in=alert_ids, state=DeliveryState.WAITING, kind=DeliveryKind.PAGE, handed_over_at=None
-    ).update(state=DeliveryState.CANCELLED, finished_at=clock.now(), receipt_detail=why)
