@@ -40,8 +40,8 @@ test: lint ## everything but the slow ones, on SQLite, and the stories on Postgr
 test-long: ready-to-test ## real Prometheus and Alertmanager, kill runs, soak
 	$(BIN)/pytest -q -m slow $(PYTEST_ARGS)
 
-bench: ready-to-test ## what docs/reference/performance.md claims
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit 1; done
+bench: ready-to-test ## every benchmark, and what docs/reference/performance.md says; ARGS="--only intake --quick"
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 assets: ready ## build the front end again (make run and make test do it when its sources changed)
 	$(BIN)/python frontend/hatch_build.py --again

@@ -1,13 +1,12 @@
 """How long `midwatch serve` takes until it is ready, how much memory all of it holds, and how fast it ends.
 
-    python benchmarks/startup.py [--runs 5]
+    python benchmarks/startup.py [--runs 5] [--json]
 
 "Ready" is the first 200 of /readyz: pages, events and one tick of the engine. The first run makes the database.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import os
 import shutil
@@ -20,6 +19,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from measuring.figures import Figure, parser, report
+
 import installation
 
 LIMIT_SECONDS = 60.0
@@ -66,7 +67,8 @@ def memory_mb(group: int) -> dict[str, tuple[float, float]]:
     return found
 
 
-def run(data_dir: Path, name: str) -> None:
+def run(data_dir: Path, name: str) -> tuple[float, float, float, float]:
+    """(ready after, ended in, resident MB, MB with shared pages counted once)"""
     port = free_port()
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -85,24 +87,40 @@ def run(data_dir: Path, name: str) -> None:
         ending = time.perf_counter()
         process.send_signal(signal.SIGTERM)
         process.wait(20)
+    ended_in = time.perf_counter() - ending
+    resident, proportional = (sum(pair[place] for pair in memory.values()) for place in (0, 1))
     parts = ", ".join(f"{part} {resident:.0f}" for part, (resident, _) in sorted(memory.items()))
     print(
         f"{name:<12} takes events after {takes_events:5.2f} s, ready after {is_ready:5.2f} s, ended in "
-        f"{time.perf_counter() - ending:4.2f} s; resident MB: {parts}, together {sum(r for r, _ in memory.values()):.0f} "
-        f"(shared pages counted once: {sum(p for _, p in memory.values()):.0f})"
+        f"{ended_in:4.2f} s; resident MB: {parts}, together {resident:.0f} (shared pages counted once: {proportional:.0f})"
     )
+    return is_ready, ended_in, resident, proportional
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runs", type=int, default=3)
-    given = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--runs", type=int, default=4)
+    given = arguments.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="midwatch-bench-"))
     try:
-        for number in range(given.runs):
+        runs = [
             run(directory / "data", "first start" if number == 0 else "next start")
+            for number in range(2 if given.quick else given.runs)
+        ]
     finally:
         shutil.rmtree(directory)
+    later = sorted(runs[1:])[len(runs[1:]) // 2]
+    report(
+        "startup",
+        [
+            Figure("`serve` until ready, empty directory", runs[0][0], "s", "<= 3"),
+            Figure("`serve` until ready, again (median)", later[0], "s", "<= 3"),
+            Figure("SIGTERM until all ended", max(one[1] for one in runs), "s", "<= 15"),
+            Figure("Resident memory of all processes after the start", runs[-1][2], "MB", "<= 200"),
+            Figure("The same with shared pages counted once", runs[-1][3], "MB"),
+        ],
+        as_json=given.json,
+    )
 
 
 if __name__ == "__main__":
