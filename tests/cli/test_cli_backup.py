@@ -223,7 +223,11 @@ def test_an_archive_does_not_write_where_it_likes(data: Path, tmp_path: Path) ->
     assert not (tmp_path / "escaped").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar either"), b"\x1f\x8b" + b"\0" * 50])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b"no tar either", mtime=0), b"\x1f\x8b" + b"\0" * 50],
+    ids=["empty", "text", "no tar", "broken"],
+)
 def test_files_that_are_no_archive(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "file"
     file.write_bytes(content)
