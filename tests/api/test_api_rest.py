@@ -252,3 +252,13 @@ def test_a_test_page_to_somebody(world: World, bo: Api, viewer: Api) -> None:
     clock.freeze(datetime(2026, 1, 14, 22, 30, tzinfo=UTC))
     problem(bo.post("/users/cy/test-page"), 409, "refused")
     assert bo.post("/users/bo/test-page").status_code == 202
+
+
+def test_a_test_page_to_a_rotation_leaves_those_asleep_for_whom_it_is_night(world: World, bo: Api, viewer: Api) -> None:
+    type(world.cy).objects.filter(pk=world.cy.pk).update(time_zone="Pacific/Auckland")  # 01:00 there
+    answer = bo.post("/schedules/payments-primary/test-page")
+    assert answer.status_code == 202, answer.content
+    assert {one["user"] for one in answer.json()["deliveries"]} == {"bo"}
+    assert ["cy" in one or "Cy" in one for one in answer.json()["refused"]] == [True]
+    problem(viewer.post("/schedules/payments-primary/test-page"), 403, "forbidden")
+    problem(bo.post("/schedules/none/test-page"), 404, "not_found")

@@ -266,3 +266,13 @@ def test_a_wrong_setting_names_itself(run: Run, monkeypatch: pytest.MonkeyPatch)
     said = run("alerts", "--data", "/nowhere")
     assert said.code == 1
     assert "MIDWATCH_INTAKE_QUEUE_MAX='many': give whole events" in said.err
+
+
+def test_a_test_page_to_a_rotation(world: World, run: Run) -> None:
+    said = run("test-page", "--schedule", "payments-primary", "--json").json
+    everybody = {one["user"] for one in said["deliveries"]} | {text.partition(" ")[0] for text in said["refused"]}
+    assert everybody, said
+    assert Delivery.objects.filter(kind="test").count() == len(said["deliveries"])
+    assert "there is no schedule" in run("test-page", "--schedule", "none").err
+    assert "say whom" in run("test-page").err
+    assert "say whom" in run("test-page", "cy", "--schedule", "payments-primary").err

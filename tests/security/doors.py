@@ -68,7 +68,7 @@ API_ACTS: dict[str, dict[str, Any]] = {
     "acknowledge_alert": {}, "unacknowledge_alert": {}, "resolve_alert": {}, "snooze_alert": {"for": "1h"},
     "escalate_alert": {}, "note_alert": {"text": "seen"}, "prioritise_alert": {"priority": "P2"},
     "reassign_alert": {"user": "bo"}, "add_responder": {"user": "bo"}, "decline_alert": {},
-    "create_override": {"user": "bo", "ends_at": ENDS}, "cancel_override": {}, "send_test_page": {},
+    "create_override": {"user": "bo", "ends_at": ENDS}, "cancel_override": {}, "send_test_page": {}, "send_test_pages": {},
     "send_test_to_source": {}, "start_maintenance": {"service": "checkout", "ends_at": ENDS}, "end_maintenance": {},
 }  # fmt: skip
 DELETES = {"cancel_override"}

@@ -180,8 +180,9 @@ def dry_run(parser: ArgumentParser) -> None:
 
 
 def test_page(parser: ArgumentParser) -> None:
-    parser.add_argument("user", help="whom")
+    parser.add_argument("user", nargs="?", default="", help="whom")
     parser.add_argument("--method", default="", metavar="NAME", help="by this contact method alone")
+    parser.add_argument("--schedule", default="", metavar="NAME", help="everybody of this rotation instead")
 
 
 def _port(text: str) -> int:

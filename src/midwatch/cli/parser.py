@@ -265,7 +265,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "test-page",
         "midwatch.cli.people:test_page",
-        "send a test page to a person through the real channels",
+        "send a test page to a person or a rotation through the real channels",
         arguments.test_page,
         "midwatch test-page ana --method phone",
         acts=True,

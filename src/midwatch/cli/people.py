@@ -15,7 +15,9 @@ from midwatch.people import actions
 from midwatch.people.models import ContactMethod, Role, User
 from midwatch.people.queries import SCRIPT_USER, actor_of, administrators, people
 from midwatch.respond.escalation.coverage import sole_target_of
-from midwatch.respond.notify.actions import send_test_page
+from midwatch.respond.notify.actions import send_test_page, send_test_pages
+from midwatch.respond.oncall.models import Schedule
+from midwatch.respond.oncall.queries import rotation_of
 from midwatch.settings import settings
 
 PASSWORD_MAX = 10_000
@@ -128,6 +130,10 @@ def setup_code(args: Namespace) -> int:
 
 def test_page(args: Namespace) -> int:
     by, _ = acting(args)
+    if bool(args.user) == bool(args.schedule) or (args.schedule and args.method):
+        raise VerbError("say whom: a person (and perhaps --method NAME), or --schedule NAME for its whole rotation")
+    if args.schedule:
+        return _test_rotation(args, by)
     user = person(args.user)
     contact = None
     if args.method:
@@ -140,3 +146,19 @@ def test_page(args: Namespace) -> int:
     data = {"user": user.name, "deliveries": [{"method": one.method_name, "channel": one.channel} for one in sent]}
     show(args, data, lines)
     return 0
+
+
+def _test_rotation(args: Namespace, by: Actor) -> int:
+    schedule = Schedule.objects.filter(name=args.schedule).first()
+    if schedule is None:
+        raise VerbError(f"there is no schedule {args.schedule!r}: `midwatch who` shows them")
+    sent, refusals = send_test_pages(rotation_of(schedule), by)
+    lines = [f"A test page to {one.user} goes out by {one.method_name} ({one.channel})." for one in sent]
+    lines += [f"Not sent: {refusal}" for refusal in refusals]
+    data = {
+        "schedule": schedule.name,
+        "deliveries": [{"user": one.user.name, "method": one.method_name, "channel": one.channel} for one in sent],
+        "refused": refusals,
+    }
+    show(args, data, lines or [f"Nobody takes turns in {schedule.name}: there is nobody to test."])
+    return 0 if sent and not refusals else 1

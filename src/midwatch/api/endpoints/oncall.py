@@ -16,9 +16,10 @@ from midwatch.api.moments import Moment
 from midwatch.api.pages import LIMIT_DEFAULT, by_id, by_name
 from midwatch.api.problems import allowed, invalid, not_found
 from midwatch.core import clock
+from midwatch.respond.notify import actions as notify_actions
 from midwatch.respond.oncall import actions
 from midwatch.respond.oncall.models import Override, Schedule
-from midwatch.respond.oncall.queries import shifts_of_schedule, who_is_on_call
+from midwatch.respond.oncall.queries import rotation_of, shifts_of_schedule, who_is_on_call
 
 router = Router()
 ACTS = {"x-acts": True}
@@ -67,6 +68,16 @@ def list_shifts(
         raise invalid("query.to", f"ask for at most {SHIFTS_RANGE_MAX.days} days")
     rows = shifts_of_schedule(_schedule(name), begins, ends)
     return {"items": [views.shift_out(row) for row in rows], "next_cursor": None}
+
+
+@router.post(
+    "/schedules/{name}/test-page", response={202: shapes.TestPagesOut}, openapi_extra=ACTS, summary="Test a rotation"
+)
+def send_test_pages(request: HttpRequest, name: str) -> Any:
+    """A test page to everybody who takes turns in it; those for whom it is night are left asleep, and named."""
+    by = acting(request)
+    sent, refused = notify_actions.send_test_pages(rotation_of(_schedule(name)), by)
+    return Status(202, {"deliveries": [shapes.DeliveryOut.of(delivery) for delivery in sent], "refused": refused})
 
 
 @router.get("/schedules/{name}/overrides", response=inputs.list_of(shapes.OverrideOut), summary="List overrides")

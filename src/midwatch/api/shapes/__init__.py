@@ -15,6 +15,7 @@ from midwatch.api.shapes.alerts import (
     SimilarOut,
     StepStateOut,
     TestPageOut,
+    TestPagesOut,
     TimelineOut,
     alert_values,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "TeamOut",
     "TestAlertOut",
     "TestPageOut",
+    "TestPagesOut",
     "TimelineOut",
     "UserOut",
     "alert_values",

@@ -213,3 +213,10 @@ class MaintenanceOut(Schema):
 
 class TestPageOut(Schema):
     deliveries: list[DeliveryOut]
+
+
+class TestPagesOut(Schema):
+    """`refused`: a sentence for each person of the rotation who got nothing."""
+
+    deliveries: list[DeliveryOut]
+    refused: list[str]

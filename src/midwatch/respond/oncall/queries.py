@@ -138,6 +138,12 @@ def users_on_call(schedule: Schedule, at: datetime, which: str = "current") -> l
     return [known[name] for name in names]
 
 
+def rotation_of(schedule: Schedule) -> list[User]:
+    """Everybody who takes turns in it, by name; those who are turned off are left out."""
+    turns = TurnMember.objects.filter(layer__schedule=schedule)
+    return list(User.objects.filter(pk__in=turns.values("user_id"), is_active=True).order_by("name"))
+
+
 def who_is_on_call(team: Team | None = None, at: datetime | None = None) -> list[OnCallRow]:
     """One row a schedule, of one team or of all."""
     instant = at or clock.now()

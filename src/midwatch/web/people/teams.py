@@ -27,7 +27,7 @@ from midwatch.people.queries import active_people, actor_of, is_manager, people
 from midwatch.people.viewing import viewer
 from midwatch.respond.escalation.actions.policies import bind_team
 from midwatch.respond.escalation.models import EscalationPolicy, TeamPolicy
-from midwatch.respond.notify.actions import send_test_page
+from midwatch.respond.notify.actions import send_test_pages
 from midwatch.respond.notify.queries import Reachability, reachabilities
 from midwatch.respond.oncall.queries import schedules, who_is_on_call
 from midwatch.web.permits import administrators_only, may_edit_members
@@ -107,15 +107,8 @@ def send_tests(request: HttpRequest, name: str) -> HttpResponse:
         raise PermissionDenied(_("Test pages to a team are sent by its managers and by administrators."))
     by = actor_of(user, "web")
     paged = found.memberships.filter(is_paged=True, user__is_active=True).exclude(role="observer")
-    sent, left_out = 0, []
-    for one in paged.select_related("user")[:MEMBERS_MAX]:
-        try:
-            send_test_page(one.user, by)
-        except ValueError as refusal:
-            left_out.append(str(refusal))
-        else:
-            sent += 1
-    if sent:
+    deliveries, left_out = send_test_pages([one.user for one in paged.select_related("user")[:MEMBERS_MAX]], by)
+    if sent := len({one.user_id for one in deliveries}):
         text = ngettext("A test page goes out to %d person.", "Test pages go out to %d people.", sent)
         messages.success(request, text % sent)
     for text in left_out[:REFUSALS_SHOWN]:
