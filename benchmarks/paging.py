@@ -25,54 +25,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from end_to_end.running import Midwatch, wait_until  # noqa: E402
+from end_to_end.team_documents import KEY, NO_STORMS, documents, event  # noqa: E402
 
-KEY = "0123456789abcdef0123456789abcdef"
 PEOPLE = 40  # one a service, so that storm limits (six messages a person and minute) do not count here
 RATE = 40  # alerts a second
 SECONDS = 15
 DRAIN = 10_000
 LISTED = 100_000
-
-
-def documents(hook: str, people: int) -> str:
-    parts = []
-    for index in range(people):
-        name = f"p{index}"
-        parts.append(
-            f"""
-apiVersion: midwatch.dev/v1
-kind: User
-metadata: {{name: {name}}}
-spec:
-  displayName: Person {index}
-  contactMethods: [{{name: hook, type: webhook, address: "{hook}/{name}"}}]
-  notificationRules: {{high: [{{after: 0s, contact: hook}}], low: [{{after: 0s, contact: hook}}], repeatAfter: 0s}}
----
-apiVersion: midwatch.dev/v1
-kind: EscalationPolicy
-metadata: {{name: {name}}}
-spec: {{team: ops, steps: [{{name: level 1, targets: [{{user: {name}}}], after: 0s}}]}}
----
-apiVersion: midwatch.dev/v1
-kind: Service
-metadata: {{name: s{index}}}
-spec: {{displayName: Service {index}, team: ops, escalationPolicy: {name}}}
----"""
-        )
-    return (
-        "\n".join(parts)
-        + f"""
-apiVersion: midwatch.dev/v1
-kind: Team
-metadata: {{name: ops}}
-spec: {{displayName: Ops, members: [{{user: p0, role: manager}}]}}
----
-apiVersion: midwatch.dev/v1
-kind: Source
-metadata: {{name: bench}}
-spec: {{type: generic, key: "{KEY}", service: s0, serviceLabel: service}}
-"""
-    )
 
 
 class Listener:
@@ -113,9 +72,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 @contextmanager
 def installation(people: int, hook: str, **environment: str) -> Iterator[Midwatch]:
     with tempfile.TemporaryDirectory(prefix="midwatch-bench-") as directory:
-        midwatch = Midwatch(
-            Path(directory), documents(hook, people), MIDWATCH_STORM_OTHER_PER_MINUTE="6000", **environment
-        )
+        midwatch = Midwatch(Path(directory), documents(hook, people), **NO_STORMS, **environment)
         with midwatch:
             yield midwatch
 
@@ -127,9 +84,8 @@ def latency() -> None:
         sent: dict[str, float] = {}
 
         def post(title: str, service: int) -> None:
-            body = json.dumps({"title": title, "priority": "P1", "labels": {"service": f"s{service}"}})
             sent[title] = time.perf_counter()
-            connection.request("POST", f"/in/{KEY}", body, {"Content-Type": "application/json"})
+            connection.request("POST", f"/in/{KEY}", event(title, service), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             answer.read()
             assert answer.status == 202, answer.status
@@ -173,9 +129,7 @@ def drain() -> None:
             os.kill(pid, 19)  # SIGSTOP: the engine sleeps, the lane goes on
         connection = http.client.HTTPConnection("127.0.0.1", midwatch.port, timeout=30)
         for index in range(DRAIN):
-            body = json.dumps(
-                {"title": f"drain {index}", "priority": "P1", "labels": {"service": f"s{index % PEOPLE}"}}
-            )
+            body = event(f"drain {index}", index % PEOPLE)
             connection.request("POST", f"/in/{KEY}", body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             answer.read()
@@ -233,7 +187,7 @@ from midwatch.catalog.models import Service
 from midwatch.respond.alerts.models import Alert, NumberCounter, Source
 count = COUNT
 services = list(Service.objects.select_related("team"))
-source = Source.objects.get(name="bench")
+source = Source.objects.get(name="posts")
 now = clock.now()
 for start in range(0, count, 2000):
     rows = []

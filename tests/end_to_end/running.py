@@ -117,6 +117,37 @@ class Program:
         self.stop()
 
 
+API_TOKEN = "end-to-end-" + "t" * 32
+
+
+def on_postgresql(url: str) -> dict[str, str]:
+    """The settings of every process of an installation on this database."""
+    return {
+        "MIDWATCH_DATABASE_URL": url,
+        "MIDWATCH_SECRET_KEY": "end-to-end-" + "k" * 40,
+        "MIDWATCH_API_TOKEN": API_TOKEN,
+    }
+
+
+def clean_environment(**given: str) -> dict[str, str]:
+    """Ours, with nothing of the suite's own installation, and the code of this tree."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MIDWATCH_", "DJANGO_"))}
+    return {**kept, **given}
+
+
+def run_verb(directory: Path, *arguments: str, **environment: str) -> str:
+    """A verb of the command line, to its end. Returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "midwatch.cli", *arguments],
+        env=clean_environment(MIDWATCH_DATA_DIR=str(directory / "data"), **environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"midwatch {' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
 class Midwatch(Program):
     """`midwatch serve` on a data directory of its own, configured by documents."""
 
@@ -150,7 +181,8 @@ class Midwatch(Program):
 
     @property
     def token(self) -> str:
-        return (self.data / "admin-token").read_text().strip()
+        given = self.environment.get("MIDWATCH_API_TOKEN")
+        return given or (self.data / "admin-token").read_text().strip()
 
     def api(self, method: str, path: str, body: object = None) -> Answer:
         return request(method, f"{self.url}/api/v1{path}", body, {"Authorization": f"Bearer {self.token}"})
@@ -160,6 +192,16 @@ class Midwatch(Program):
         answer = self.api("GET", f"/alerts?{words}")
         assert answer.status == 200, answer.body
         return list(answer.json["items"])
+
+    def all_alerts(self) -> list[dict[str, Any]]:
+        """Page by page."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            answer = self.api("GET", f"/alerts?limit=200&cursor={cursor}").json
+            found += answer["items"]
+            cursor = answer["next_cursor"]
+        return found
 
     def alert(self, number: int) -> dict[str, Any]:
         return dict(self.api("GET", f"/alerts/{number}").json)
