@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from django.conf import settings
-from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
-from harness import launch
+from harness import launch, serving
 from playwright.sync_api import Browser, sync_playwright
 
 
@@ -29,15 +25,6 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-class _Threaded(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        return
-
-
 @pytest.fixture(scope="module")
 def skin() -> Iterator[None]:
     templates = copy.deepcopy(settings.TEMPLATES)
@@ -48,10 +35,12 @@ def skin() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def skin_url(skin: None) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, get_wsgi_application(), server_class=_Threaded, handler_class=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(timeout=10)
-    server.server_close()
+    with serving() as url:
+        yield url
+
+
+@pytest.fixture
+def url(transactional_db: None) -> Iterator[str]:
+    """The whole site, on the test's own database."""
+    with serving() as address:
+        yield address

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
-from django.core.wsgi import get_wsgi_application
 from django.db import transaction
-from django.test import Client
-from harness import DESKTOP_DARK, PHONE_DARK, PHONE_LIGHT, audit, looking
+from harness import DESKTOP_DARK, PHONE_DARK, PHONE_LIGHT, audit, looking, session
 from playwright.sync_api import Browser, expect
 
 from api_world import World, make_world
@@ -29,15 +23,6 @@ HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</scrip
 LANDING_BYTES_MAX = 30 * 1024
 
 
-class _Threaded(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        return
-
-
 @dataclass
 class Site:
     url: str
@@ -45,12 +30,6 @@ class Site:
     called: Alert  # rings whoever is on call
     hostile: Alert
     on_call: User
-
-    def session(self, user: User) -> str:
-        client = Client()
-        with transaction.atomic():
-            client.force_login(user)
-        return client.cookies["midwatch_session"].value
 
     def link(self) -> str:
         delivery = (
@@ -60,24 +39,18 @@ class Site:
 
 
 @pytest.fixture
-def site(transactional_db: None) -> Iterator[Site]:
+def site(url: str) -> Site:
     world = make_world()
     called, hostile, taken = world.alert("disk full on db3"), world.alert(HOSTILE, "P3"), world.alert("slow", "P2")
     with transaction.atomic():
         start([(alert, None) for alert in (called, hostile, taken)])
         acknowledge_alert(taken, actor_of(world.bo, "web"))
     on_call = Delivery.objects.filter(alert=called).earliest("id").user
-    server = make_server("127.0.0.1", 0, get_wsgi_application(), server_class=_Threaded, handler_class=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}", world, called, hostile, on_call)
-    server.shutdown()
-    thread.join(timeout=10)
-    server.server_close()
+    return Site(url, world, called, hostile, on_call)
 
 
 def test_nothing_is_wrong_with_any_screen(site: Site, browser: Browser) -> None:
-    session = site.session(site.on_call)
+    cookie = session(site.on_call)
     main = ["/", "/alerts?view=all", f"/alerts/{site.called.number}", site.link()]
     others = [
         "/alerts?view=all&q=nothing-like-it",
@@ -88,9 +61,9 @@ def test_nothing_is_wrong_with_any_screen(site: Site, browser: Browser) -> None:
         "/page",
         "/p/nobodys",
     ]
-    faults = [fault for path in main for fault in audit(browser, site.url, path, session)]
+    faults = [fault for path in main for fault in audit(browser, site.url, path, cookie)]
     for path in others:
-        faults += audit(browser, site.url, path, session, screens=(PHONE_LIGHT, DESKTOP_DARK))
+        faults += audit(browser, site.url, path, cookie, screens=(PHONE_LIGHT, DESKTOP_DARK))
     assert not faults, "\n".join(faults)
 
 
@@ -118,7 +91,7 @@ def test_from_the_lock_screen_in_one_tap(site: Site, browser: Browser) -> None:
 
 @pytest.mark.parametrize("with_scripts", [True, False])
 def test_acknowledge_on_now(site: Site, browser: Browser, with_scripts: bool) -> None:
-    with looking(browser, PHONE_LIGHT, site.url, site.session(site.on_call), with_scripts=with_scripts) as sight:
+    with looking(browser, PHONE_LIGHT, site.url, session(site.on_call), with_scripts=with_scripts) as sight:
         sight.page.goto("/")
         first = sight.page.locator("article.call").first
         expect(first).to_contain_text("disk full on db3")  # P1 before P3
@@ -129,7 +102,7 @@ def test_acknowledge_on_now(site: Site, browser: Browser, with_scripts: bool) ->
 
 @pytest.mark.parametrize("with_scripts", [True, False])
 def test_bulk_with_tick_boxes(site: Site, browser: Browser, with_scripts: bool) -> None:
-    with looking(browser, PHONE_LIGHT, site.url, site.session(site.world.bo), with_scripts=with_scripts) as sight:
+    with looking(browser, PHONE_LIGHT, site.url, session(site.world.bo), with_scripts=with_scripts) as sight:
         sight.page.goto("/alerts?view=all&status=firing")
         for box in sight.page.get_by_role("checkbox").all():
             box.check()
@@ -139,7 +112,7 @@ def test_bulk_with_tick_boxes(site: Site, browser: Browser, with_scripts: bool) 
 
 
 def test_new_rows_are_announced_and_move_nothing(site: Site, browser: Browser) -> None:
-    with looking(browser, PHONE_LIGHT, site.url, site.session(site.world.bo)) as sight:
+    with looking(browser, PHONE_LIGHT, site.url, session(site.world.bo)) as sight:
         sight.page.goto("/alerts?view=all")
         row = sight.page.locator(f"#alert-{site.called.number}")
         before = row.bounding_box()
@@ -152,7 +125,7 @@ def test_new_rows_are_announced_and_move_nothing(site: Site, browser: Browser) -
 
 
 def test_keys(site: Site, browser: Browser) -> None:
-    with looking(browser, PHONE_LIGHT, site.url, site.session(site.world.bo)) as sight:
+    with looking(browser, PHONE_LIGHT, site.url, session(site.world.bo)) as sight:
         sight.page.goto(f"/alerts?view=all&q=%23{site.called.number}")
         sight.page.keyboard.press("j")
         sight.page.keyboard.press("a")

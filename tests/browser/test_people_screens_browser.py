@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
-from django.core.wsgi import get_wsgi_application
 from django.db import transaction
-from django.test import Client
-from harness import DESKTOP_LIGHT, PHONE_DARK, PHONE_LIGHT, SCREENS, audit, looking
+from harness import DESKTOP_LIGHT, PHONE_DARK, PHONE_LIGHT, SCREENS, audit, looking, session
 from playwright.sync_api import Browser, expect
 
 from api_world import BY, World, make_world
@@ -26,33 +20,6 @@ from midwatch.respond.notify.models import Delivery
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PASSWORD = "a-good-long-password"
 HOSTILE = '<img src=x onerror="document.title=1"> "quoted" ' + "long" * 40
-
-
-class _Threaded(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        return
-
-
-@pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, get_wsgi_application(), server_class=_Threaded, handler_class=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(timeout=10)
-    server.server_close()
-
-
-def session(user: User) -> str:
-    client = Client()
-    with transaction.atomic():
-        client.force_login(user)
-    return client.cookies["midwatch_session"].value
 
 
 @dataclass
