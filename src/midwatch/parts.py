@@ -142,6 +142,7 @@ def _run_engine(stop: threading.Event) -> int:
         is_told = True
         stop.wait(1.0)
     if not stop.is_set():
+        startup.adopt_hold()  # an engine may run alone on the embedded database
         importlib.import_module("midwatch.engine.run").main(stop)
     return _leave(0)
 

@@ -17,6 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from midwatch import __version__, backup
 from midwatch.core import clock
 from midwatch.core.postgresql.lock import upgrading
+from midwatch.engine import hold
 from midwatch.people.actions import ensure_api_token_user, setup_code
 from midwatch.settings import api_token, settings
 
@@ -47,11 +48,17 @@ def prepare(config: Path | None) -> Prepared:
         if problem:
             log.error("%s", problem)
             return Prepared(problem=problem)
+    adopt_hold()
     if api_token():
         ensure_api_token_user()
     if config is not None:
         importlib.import_module("midwatch.gitops.startup").apply_at_start(config)  # YAML only for those who use it
     return Prepared(setup_code=setup_code())
+
+
+def adopt_hold() -> bool:
+    """A restore into the data directory starts on hold. Before any engine runs; PostgreSQL has its hold inside."""
+    return settings().is_sqlite and hold.adopt(settings().data_dir)
 
 
 def pending_migrations() -> list[str]:

@@ -290,12 +290,22 @@ def test_the_verbs(data: Path, tmp_path: Path, run: Run) -> None:
     assert run("backup", str(tmp_path / "x"), "--data", str(tmp_path / "nothing")).code == 1
     assert run("backup", str(tmp_path / "no" / "such" / "x"), "--data", str(data)).code == 1
     target = tmp_path / "elsewhere"
-    back = run("restore", str(file), "--data", str(target))
-    assert back.code == 0, back.err
-    assert str(target) in back.out
-    assert run("restore", str(file), "--data", str(target)).code == 1
-    assert run("restore", str(file), "--data", str(target), "--force", "--json").json["aside"]
+    back = restored(str(file), "--data", str(target))
+    assert back.returncode == 0, back.stderr
+    assert str(target) in back.stdout
+    assert "Paging is on hold" in back.stdout
+    assert restored(str(file), "--data", str(target)).returncode == 1
+    assert json.loads(restored(str(file), "--data", str(target), "--force", "--json").stdout)["hold"]["on_hold"]
     assert run("restore", str(tmp_path / "nothing"), "--data", str(target), "--force").code == 1
+    assert run("restore", "--data", str(target)).code == 2
+    assert run("restore", str(file), "--list", "--data", str(target)).code == 2
+
+
+def restored(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A process of its own: it sets up Django on what it restored."""
+    command = [sys.executable, "-m", "midwatch.cli", "restore", *arguments]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MIDWATCH_")}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=kept)
 
 
 def test_on_postgresql_the_password_stays_out_of_the_command_line() -> None:

@@ -28,7 +28,8 @@ WEB: dict[str, str] = {
     "web:setup": ANYONE, "web:wizard": READ, "web:wizard-you": PERSON, "web:wizard-reach": PERSON,
     "web:wizard-team": ADMINISTRATOR, "web:wizard-source": ADMINISTRATOR, "web:wizard-check": ADMINISTRATOR,
     "web:settings": READ, "web:audit": READ, "web:health": READ, "web:configuration": READ, "web:tokens": READ,
-    "web:revoke-token": ADMINISTRATOR, "web:calls": READ,
+    "web:revoke-token": ADMINISTRATOR, "web:calls": READ, "web:hold": READ, "web:hold-release": ADMINISTRATOR,
+    "web:hold-drop": ADMINISTRATOR,
     "alerts:list": READ, "alerts:bulk": MEMBER, "alerts:detail": READ, "alerts:acknowledge": MEMBER,
     "alerts:unacknowledge": MEMBER, "alerts:resolve": MEMBER, "alerts:snooze": MEMBER, "alerts:note": MEMBER,
     "alerts:priority": MEMBER,
@@ -70,12 +71,14 @@ API_ACTS: dict[str, dict[str, Any]] = {
     "reassign_alert": {"user": "bo"}, "add_responder": {"user": "bo"}, "decline_alert": {},
     "create_override": {"user": "bo", "ends_at": ENDS}, "cancel_override": {}, "send_test_page": {}, "send_test_pages": {},
     "send_test_to_source": {}, "start_maintenance": {"service": "checkout", "ends_at": ENDS}, "end_maintenance": {},
+    "release_hold": {}, "drop_hold": {},
 }  # fmt: skip
 DELETES = {"cancel_override"}
 API_READS = {
     "list_alerts", "get_alert", "list_on_call", "list_schedules", "get_schedule", "list_shifts", "list_overrides",
     "list_users", "get_me", "get_user", "list_teams", "get_team", "list_services", "get_service", "list_sources",
     "get_source", "list_policies", "get_policy", "dry_run_policy", "list_maintenance",
+    "get_hold",
 }  # fmt: skip
 NAMES = {
     "services": "checkout", "sources": "prometheus", "schedules": "payments-primary", "policies": "payments",

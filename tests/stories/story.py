@@ -26,6 +26,7 @@ from midwatch.catalog.models import Service
 from midwatch.core import clock, net
 from midwatch.core.actor import Actor
 from midwatch.core.models import OutboxEvent
+from midwatch.engine import hold
 from midwatch.engine.pools import deliver_due
 from midwatch.engine.tick import Ticker, next_due_at
 from midwatch.intake import log
@@ -67,6 +68,7 @@ def forget_caches() -> None:
     midwatch_settings.settings.cache_clear()
     notify_queries.channel_config.cache_clear()
     log.event_log.cache_clear()
+    hold.forget()
 
 
 @dataclass

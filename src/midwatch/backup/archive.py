@@ -35,6 +35,7 @@ SECRETS = ("secret-key", "admin-token")
 MEMBERS = (MAIN, LOG, *SECRETS)
 MANIFEST_BYTES_MAX = 100_000
 BUSY_SECONDS = 30.0
+POSTGRESQL_DUMP = b"PGDMP"
 COUNTED = {
     "people": "people_user WHERE name <> 'admin-token'",
     "services": "catalog_service",
@@ -199,8 +200,19 @@ def read(file: Path) -> Manifest:
         return manifest_of(archive, file)
 
 
+def _begins_with(file: Path, magic: bytes) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as raw:
+        return raw.read(len(magic)) == magic
+
+
 @contextmanager
 def opened(file: Path) -> Iterator[tarfile.TarFile]:
+    if _begins_with(file, POSTGRESQL_DUMP):
+        raise BackupError(
+            f"{file} is a backup of PostgreSQL: set MIDWATCH_DATABASE_URL to the database it is to be restored into"
+        )
     try:
         with tarfile.open(file, mode="r:gz") as archive:
             yield archive

@@ -24,7 +24,7 @@ from midwatch.backup.archive import (
     quick_check,
     sync,
 )
-from midwatch.core import clock
+from midwatch.core import clock, restore_mark
 
 BESIDE = ("-wal", "-shm", "-journal")
 LOCKS = ("serve.lock", "write.lock")
@@ -41,6 +41,7 @@ def restore(file: Path, data_dir: Path, *, is_forced: bool = False) -> tuple[Man
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _held(data_dir), tempfile.TemporaryDirectory(prefix=".restore-", dir=data_dir) as work:
             manifest = _unpacked(file, Path(work))
+            restore_mark.write(data_dir, backup_at=manifest.created_at)
             aside = _put_aside(data_dir)
             for name in manifest.files:
                 os.replace(Path(work) / name, data_dir / name)

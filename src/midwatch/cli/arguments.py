@@ -57,8 +57,22 @@ def backup(parser: ArgumentParser) -> None:
 
 
 def restore(parser: ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="an archive that `midwatch backup` wrote")
-    parser.add_argument("--force", action="store_true", help="put aside what is in the data directory")
+    parser.add_argument("file", type=Path, metavar="FILE", nargs="?", help="an archive that `midwatch backup` wrote")
+    parser.add_argument(
+        "--force", action="store_true", help="put aside what is in the data directory (PostgreSQL: replace it)"
+    )
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--list", dest="act", action="store_const", const="list", help="what would be paged on release")
+    one.add_argument(
+        "--release", dest="act", action="store_const", const="release", help="end the hold: page what is due"
+    )
+    one.add_argument(
+        "--drop", dest="act", action="store_const", const="drop", help="it was a drill: never page any of it"
+    )
+    one.add_argument(
+        "--hold", dest="act", action="store_const", const="hold", help="put what is here on hold (after a snapshot)"
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, with --hold")
 
 
 def user_create(parser: ArgumentParser) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from midwatch import __version__
 from midwatch.backup import archive
-from midwatch.backup import restore as putting_back
 from midwatch.cli.output import VerbError, complain, show
 from midwatch.core.sqlite_library import library_version
 from midwatch.settings import raw, settings
@@ -35,8 +34,12 @@ def _backup(args: Namespace, file: Path) -> int:
     if not found.is_sqlite:
         postgresql = importlib.import_module("midwatch.backup.postgresql")  # psycopg is loaded only where it is used
         postgresql.dump(found.database_url, file, is_replacing=args.force)
-        how = postgresql.how_to_restore(file)
-        show(args, {"file": str(file), "restore": how}, [f"Written: {file}", f"Put it back with: {how}"])
+        how = f"midwatch restore {file}"
+        lines = [
+            f"Written: {file}. Put it back into an empty database with: {how}",
+            "The secret key is not in it (MIDWATCH_SECRET_KEY): keep it too.",
+        ]
+        show(args, {"file": str(file), "restore": how}, lines)
         return 0
     manifest = archive.write(found.data_dir, file, is_replacing=args.force)
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in manifest.counts.items())
@@ -47,26 +50,6 @@ def _backup(args: Namespace, file: Path) -> int:
     if raw("SECRET_KEY"):
         lines.append("The secret key is set in the environment and is not in it: keep it too.")
     show(args, {"file": str(file), **asdict(manifest)}, lines)
-    return 0
-
-
-def restore(args: Namespace) -> int:
-    """Into an empty data directory; what is there before is put aside with --force."""
-    return _told(lambda: _restore(args, args.file.expanduser()))
-
-
-def _restore(args: Namespace, file: Path) -> int:
-    found = settings()
-    if not found.is_sqlite:
-        postgresql = importlib.import_module("midwatch.backup.postgresql")
-        raise VerbError(f"on PostgreSQL restore with its own program: {postgresql.how_to_restore(file)}")
-    manifest, aside = putting_back(file, found.data_dir, is_forced=args.force)
-    lines = [f"Restored into {found.data_dir}: the state of {manifest.created_at}, Midwatch {manifest.version}."]
-    if aside is not None:
-        lines.append(f"What was there before is in {aside}.")
-    lines.append("Open alerts of that time page again when it starts: `midwatch alerts` lists them before.")
-    data = {"data_dir": str(found.data_dir), "aside": str(aside) if aside else None, **asdict(manifest)}
-    show(args, data, lines)
     return 0
 
 

@@ -116,11 +116,12 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "restore",
-        "midwatch.cli.operations:restore",
-        "put an archive into an empty data directory",
+        "midwatch.cli.restoring:restore",
+        "put an archive back, on hold; list what would be paged, release it, drop it",
         arguments.restore,
-        "midwatch restore /backups/midwatch.tar.gz",
+        "midwatch restore /backups/midwatch.tar.gz; midwatch restore --list; midwatch restore --release",
         needs="nothing",
+        acts=True,
     ),
     Verb(
         "upgrade",

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from midwatch.core import clock
 from midwatch.core.contribute import Check
+from midwatch.engine import hold
 from midwatch.engine.models import Node
 from midwatch.engine.tick import lateness
 from midwatch.settings import settings
@@ -54,4 +55,16 @@ def somebody_watches() -> Check:
     return Check("engine.watchdog", question, "ok", "a dead-man monitor is asked for every minute")
 
 
-CHECKS = (engine_runs, nothing_is_late, somebody_watches)
+def paging_goes_on() -> Check:
+    question = "Does paging go on?"
+    found = hold.summary()
+    if found.held is None:
+        return Check("engine.hold", question, "ok", "it is not on hold")
+    if found.held.is_dropped:
+        text = "this restore was dropped as a drill: it records, and never pages anybody"
+        return Check("engine.hold", question, "failed", text, "stop it; or restore the backup again to use it")
+    text = f"it is on hold since {found.held.since:%Y-%m-%d %H:%M} UTC ({found.held.reason}): {found.sentence}"
+    return Check("engine.hold", question, "failed", text, "look with `midwatch restore --list`, then `--release`")
+
+
+CHECKS = (engine_runs, nothing_is_late, somebody_watches, paging_goes_on)

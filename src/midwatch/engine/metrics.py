@@ -17,3 +17,4 @@ JOB_FAILURES = Gauge("midwatch_job_failures", "Failures of each guarded job sinc
 TICKS = Counter("midwatch_ticks", "Runs of the engine's list of jobs.")
 REACTIONS_QUARANTINED = Gauge("midwatch_reactions_quarantined", "Reactions that kept failing and were put aside.")
 CLOCK_SKEW = Gauge("midwatch_clock_skew_seconds", "This machine's clock against the database's.")
+HOLD_SECONDS = Gauge("midwatch_paging_hold_seconds", "For how long paging has been on hold; 0: it is not.")

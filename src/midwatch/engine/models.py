@@ -1,8 +1,11 @@
-"""The engine's own table: which nodes live."""
+"""The engine's own tables: which nodes live, and whether paging is on hold."""
 
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
+
+from midwatch.respond.alerts.models import Alert
 
 
 class Node(models.Model):
@@ -18,3 +21,27 @@ class Node(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["ticked_at"], name="node_ticked")]
+
+
+class Hold(models.Model):
+    """A restored installation records everything and pages nobody until somebody has looked and released it.
+
+    `token` is made by the restore, so that one restore is one hold however often its mark is read. `alert`: the page that
+    tells administrators of a hold that is forgotten, and the only one that leaves meanwhile. `dropped_at`: the restore was
+    a drill, and what it holds is never paged.
+    """
+
+    token = models.CharField(max_length=40, unique=True)
+    began_at = models.DateTimeField()
+    by = models.CharField(max_length=200)
+    reason = models.CharField(max_length=300)
+    backup_at = models.DateTimeField(null=True)  # the moment whose state was restored
+    told_at = models.DateTimeField(null=True)
+    alert = models.ForeignKey(Alert, on_delete=models.SET_NULL, null=True, related_name="+")
+    dropped_at = models.DateTimeField(null=True)
+    dropped_by = models.CharField(max_length=200, default="", db_default="")
+    released_at = models.DateTimeField(null=True)
+    released_by = models.CharField(max_length=200, default="", db_default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["began_at"], name="hold_open", condition=Q(released_at=None))]

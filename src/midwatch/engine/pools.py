@@ -12,6 +12,7 @@ from django.db import close_old_connections
 from midwatch.core import clock, integration
 from midwatch.core.guard import guarded
 from midwatch.core.integration import DeliveryError
+from midwatch.engine.tick import paging
 from midwatch.respond.notify.actions import claim_deliveries, claim_polls, poll_claimed, send_claimed
 from midwatch.respond.notify.actions.claiming import OUTSTANDING
 from midwatch.respond.notify.actions.deliveries import Parcel, Sent, prepare, transport, write_sent
@@ -22,8 +23,9 @@ ASK_SECONDS_MAX = 5.0
 KEPT_MAX = 1_000  # receipts kept while the database is away; beyond it, leases run out and messages repeat
 
 
-def has_due(channel: str) -> bool:
-    return Delivery.objects.filter(channel=channel, state__in=OUTSTANDING, due_at__lte=clock.now()).exists()
+def has_due(channel: str, **narrow: int) -> bool:
+    due = Delivery.objects.filter(channel=channel, state__in=OUTSTANDING, due_at__lte=clock.now(), **narrow)
+    return due.exists()
 
 
 def channels_with_work() -> set[str]:
@@ -93,9 +95,10 @@ class ChannelPool:
             is_written = self._write()
             with self._lock:
                 free = self._free
-            if free <= 0 or not has_due(self.channel):
+            only = paging()
+            if free <= 0 or only is None or not has_due(self.channel, **only):
                 return
-            claimed = claim_deliveries(self.channel, by=self.node, limit=free)
+            claimed = claim_deliveries(self.channel, by=self.node, limit=free, **only)
             if not claimed and not is_written:
                 return
             for delivery in claimed:
@@ -177,7 +180,9 @@ def deliver_due(*, node: str = "inline", rounds_max: int = 1_000) -> int:
     """Send everything that is due, here and now, without threads: for stories."""
     sent = 0
     for _ in range(rounds_max):
-        claimed = [one for c in sorted(channels_with_work()) for one in claim_deliveries(c, by=node, limit=50)]
+        only = paging()
+        working = sorted(channels_with_work()) if only is not None else []
+        claimed = [one for c in working for one in claim_deliveries(c, by=node, limit=50, **(only or {}))]
         polled = [one for c in sorted(channels_to_ask()) for one in claim_polls(c)]
         if not claimed and not polled:
             return sent

@@ -13,6 +13,7 @@ from django.db import close_old_connections
 
 from midwatch.core import clock, integration, wake
 from midwatch.core.guard import guarded
+from midwatch.engine import hold
 from midwatch.engine.pools import Pools
 from midwatch.engine.tick import Ticker, next_due_at
 from midwatch.engine.watch import Watch
@@ -60,7 +61,9 @@ def _interrupt_on(stop: threading.Event, waiter: wake.Waiter) -> None:
 
 
 def _pause() -> float:
-    """Until the next thing is due, at most the poll's length."""
+    """Until the next thing is due, at most the poll's length. What is due during a hold is no reason to hurry."""
+    if guarded("hold", hold.gate, otherwise=None) is not None:
+        return POLL_SECONDS
     upcoming = guarded("next due", next_due_at, otherwise=None)
     if upcoming is None:
         return POLL_SECONDS

@@ -15,7 +15,7 @@ from midwatch.core import clock
 from midwatch.core.actor import Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
-from midwatch.engine import events, metrics, notices
+from midwatch.engine import events, hold, metrics, notices
 from midwatch.engine.reactions import react
 from midwatch.people.actions import forget_old_access
 from midwatch.respond.alerts import queries as alert_queries
@@ -30,12 +30,39 @@ from midwatch.respond.notify.models import Delivery, DeliveryState, Page, PageSt
 KEEP_DONE = timedelta(days=2)
 
 
+def paging() -> dict[str, int] | None:
+    """What may be paged, as a filter: everything; during a hold the one alert that tells of it, or nothing (None)."""
+    held = hold.gate()
+    if held is None:
+        return {}
+    return {"alert_id": held.alert_id} if held.alert_id is not None else None
+
+
 def escalate() -> int:
-    return run_due() if Escalation.objects.filter(due_at__lte=clock.now()).exists() else 0
+    only = paging()
+    if only is None or not Escalation.objects.filter(due_at__lte=clock.now(), **only).exists():
+        return 0
+    return run_due(**only)
 
 
 def call_people() -> int:
-    return advance_due_pages() if Page.objects.filter(state=PageState.RUNNING, due_at__lte=clock.now()).exists() else 0
+    only = paging()
+    if only is None or not Page.objects.filter(state=PageState.RUNNING, due_at__lte=clock.now(), **only).exists():
+        return 0
+    return advance_due_pages(**only)
+
+
+def pass_on() -> int:
+    only = paging()
+    return 0 if only is None else pass_on_overdue(**only)
+
+
+def tell_of_shifts() -> int:
+    return 0 if hold.gate() is not None else notices.send_shift_notices()
+
+
+def tell_of_gaps() -> int:
+    return 0 if hold.gate() is not None else notices.send_gap_warnings()
 
 
 def end_snoozes() -> int:
@@ -100,12 +127,13 @@ JOBS: tuple[Job, ...] = (
     Job("reactions", react),
     Job("escalations", escalate),
     Job("pages", call_people),
-    Job("overdue deliveries", pass_on_overdue, timedelta(seconds=1)),
+    Job("overdue deliveries", pass_on, timedelta(seconds=1)),
     Job("snoozes", end_snoozes, timedelta(seconds=1)),
     Job("expired alerts", expire_alerts, timedelta(seconds=5)),
     Job("silent sources", listen_for_silence, timedelta(seconds=1)),
-    Job("shift messages", notices.send_shift_notices, timedelta(seconds=30)),
-    Job("gap warnings", notices.send_gap_warnings, timedelta(minutes=10)),
+    Job("forgotten hold", hold.remind, timedelta(seconds=5)),
+    Job("shift messages", tell_of_shifts, timedelta(seconds=30)),
+    Job("gap warnings", tell_of_gaps, timedelta(minutes=10)),
     Job("clean-up", forget, timedelta(minutes=5)),
 )
 

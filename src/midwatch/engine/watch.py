@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from midwatch import __version__
 from midwatch.core import clock, guard, net
 from midwatch.core.models import OutboxEvent
-from midwatch.engine import metrics
+from midwatch.engine import hold, metrics
 from midwatch.engine.models import Node
 from midwatch.engine.tick import lateness
 from midwatch.settings import settings
@@ -38,6 +38,7 @@ class Watch:
         self._wall = (clock.machine_now(), clock.monotonic())
         self._stop = threading.Event()
         self._latest = 0.0
+        self._is_held = True  # until the first look: an outside monitor must not hear "well" from who pages nobody
         self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
 
     def start(self) -> None:
@@ -67,6 +68,9 @@ class Watch:
         for kind, seconds in by_kind.items():
             metrics.LATENESS.labels(kind).set(seconds)
         self._latest = max(by_kind.values())
+        held = hold.gate()
+        self._is_held = held is not None
+        metrics.HOLD_SECONDS.set((now - held.since).total_seconds() if held is not None else 0)
         with transaction.atomic():
             Node.objects.filter(name=self.node).update(ticked_at=now, lateness_seconds=self._latest)
         for job, count in guard.failures.items():
@@ -103,7 +107,7 @@ class Watch:
             if still > SLOW_SECONDS and not is_slow:
                 log.warning("the engine is %s: no tick for %.0f s", "stuck" if still > STUCK_SECONDS else "slow", still)
             is_slow = still > SLOW_SECONDS
-            if not is_slow and self._latest <= LATE_SECONDS_MAX:
+            if not is_slow and not self._is_held and self._latest <= LATE_SECONDS_MAX:
                 self._ping()
 
     def _ping(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from midwatch.web import account, settings_views, wizard
+from midwatch.web import account, hold_views, settings_views, wizard
 
 urlpatterns = [
     path("login", account.log_in, name="login"),
@@ -21,6 +21,9 @@ urlpatterns = [
     path("settings/audit", settings_views.audit_log, name="audit"),
     path("settings/health", settings_views.health, name="health"),
     path("settings/configuration", settings_views.configuration, name="configuration"),
+    path("settings/hold", hold_views.show, name="hold"),
+    path("settings/hold/release", hold_views.release, name="hold-release"),
+    path("settings/hold/drop", hold_views.drop, name="hold-drop"),
     path("settings/tokens", settings_views.tokens, name="tokens"),
     path("settings/tokens/<int:pk>/revoke", settings_views.revoke_token, name="revoke-token"),
 ]

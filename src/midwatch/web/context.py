@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from midwatch.core import clock
+from midwatch.engine import hold
 from midwatch.lifecycle import NAVIGATION, Place
 from midwatch.people.models import User
 from midwatch.respond.notify.models import Page as CallForAlert
@@ -59,6 +60,11 @@ class PageContext:
         if self.me is None:
             return 0
         return CallForAlert.objects.filter(user=self.me, state=PageState.RUNNING).values("alert").distinct().count()
+
+    @property
+    def hold(self) -> hold.Held | None:
+        """Nobody is paged: to be seen on every page."""
+        return hold.gate()
 
     @property
     def theme(self) -> str:

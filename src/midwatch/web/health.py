@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from midwatch.core import clock
+from midwatch.engine import hold
 from midwatch.engine.models import Node
 from midwatch.intake import metrics as intake_metrics
 from midwatch.intake import state
@@ -42,6 +43,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """200 when this process may be sent traffic, else 503; the body says what is wrong, and how the engine is."""
     problems: list[str] = []
     engine = "unknown"
+    held: dict[str, object] | None = None
     try:
         if not _migrations_are_applied():
             problems.append("migrations are pending: run `midwatch upgrade`")
@@ -49,11 +51,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
             engine, has_ticked = _engine()
             if state.is_supervised and not has_ticked:
                 problems.append("the engine has not ticked yet")
+            held = _hold()
     except Error:
         problems.append("the database cannot be reached")
     if state.problem():
         problems.append(state.problem())
-    body = {"ready": not problems, "problems": problems, "engine": engine}
+    body = {"ready": not problems, "problems": problems, "engine": engine, "hold": held}
     response = JsonResponse(body, status=503 if problems else 200)
     response["Cache-Control"] = "no-store"
     return response
@@ -94,6 +97,20 @@ def _engine() -> tuple[str, bool]:
     if last.stopped_at is not None and last.stopped_at >= last.ticked_at:
         return f"stopped {_seconds(still)} s ago", True
     return (f"standing still for {_seconds(still)} s" if still > STALLED_AFTER else "ticking"), True
+
+
+def _hold() -> dict[str, object] | None:
+    """Nobody is paged, and what would be; events are taken all the same, so traffic may come."""
+    found = hold.summary() if hold.gate() is not None else None
+    if found is None or found.held is None:  # released in this moment
+        return None
+    return {
+        "since": found.held.since.isoformat(),
+        "reason": found.held.reason,
+        "is_dropped": found.held.is_dropped,
+        "alerts_count": found.alerts_count,
+        "messages_count": found.messages_count,
+    }
 
 
 def _seconds(length: timedelta) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ninja import NinjaAPI
 
-from midwatch.api.endpoints import alerts, catalog, maintenance, oncall, people, policies
+from midwatch.api.endpoints import alerts, catalog, hold, maintenance, oncall, people, policies
 
 _registered: set[int] = set()
 
@@ -20,3 +20,4 @@ def register(api: NinjaAPI) -> None:
     api.add_router("", catalog.router, tags=["teams, services, sources"])
     api.add_router("", policies.router, tags=["escalation policies"])
     api.add_router("", maintenance.router, tags=["maintenance"])
+    api.add_router("", hold.router, tags=["paging on hold"])

@@ -27,6 +27,7 @@ from midwatch.api.shapes.catalog import (
     TestAlertOut,
     source_values,
 )
+from midwatch.api.shapes.hold import HeldAlertOut, HoldOut, hold_values
 from midwatch.api.shapes.oncall import (
     DryLineOut,
     DryRunOut,
@@ -48,6 +49,8 @@ __all__ = [
     "DeliveryOut",
     "DryLineOut",
     "DryRunOut",
+    "HeldAlertOut",
+    "HoldOut",
     "Link",
     "MaintenanceOut",
     "MeOut",
@@ -75,6 +78,7 @@ __all__ = [
     "TimelineOut",
     "UserOut",
     "alert_values",
+    "hold_values",
     "source_values",
     "user_values",
 ]

@@ -18,7 +18,7 @@ from midwatch.respond.alerts.actions import Outcome, note, open_alert, unacknowl
 from midwatch.respond.alerts.actions.people import PRIORITIES, fresh, who_has
 from midwatch.respond.alerts.models import Alert, AlertStatus
 from midwatch.respond.escalation.actions.running import RUN_FIELDS, TEAM, begin_round, load, origin_of, run
-from midwatch.respond.escalation.actions.starting import start_directly, team_of
+from midwatch.respond.escalation.actions.starting import start_directly, start_with_administrators, team_of
 from midwatch.respond.escalation.models import Escalation, EscalationState
 from midwatch.respond.escalation.queries import OnCallNow, policy_for, steps_of
 from midwatch.respond.notify.actions import NewPage, decline_page, start_pages, stop_pages
@@ -237,3 +237,12 @@ def page_somebody(
         target = service or team or schedule or user
         audit.record(by, "page", "alert", str(alert), {"target": str(target), "priority": priority})
     return fresh(alert)
+
+
+def page_administrators(title: str, by: Actor, *, priority: str = "P1", description: str = "") -> Alert:
+    """Midwatch itself needs somebody: every administrator now, then the organisation's duty schedule, in turns until one
+    answers. In the caller's transaction."""
+    alert = open_alert(title=title, by=by, priority=priority, description=description)
+    start_with_administrators(alert)
+    audit.record(by, "page", "alert", str(alert), {"target": "administrators", "priority": priority})
+    return alert

@@ -25,6 +25,7 @@ from midwatch.respond.oncall.models import Schedule
 OWNER_FIRST_MAX = timedelta(minutes=5)
 FIRST_MORE_AFTER = timedelta(seconds=10)
 MORE_AFTER = timedelta(minutes=1)
+ADMINISTRATORS = 2  # the level of the last resort that calls them
 GroupKey = tuple[int, str, int, int, str]  # source, group, service, policy, urgency
 
 
@@ -199,6 +200,18 @@ def start_directly(
         round_started_at=alert.created_at,
         rounds_limit=1 + (policy.repeat if policy else 0),
         due_at=alert.created_at,
+    )
+    run(load([alert.pk]))
+
+
+def start_with_administrators(alert: Alert) -> None:
+    """By no policy: the last resort from its end, where the administrators are. In the caller's transaction."""
+    Escalation.objects.create(
+        alert=alert,
+        round_started_at=alert.created_at,
+        rounds_limit=1,
+        due_at=alert.created_at,
+        last_resort=ADMINISTRATORS,
     )
     run(load([alert.pk]))
 

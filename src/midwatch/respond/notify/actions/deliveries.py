@@ -306,13 +306,17 @@ def _write_failure(delivery: Delivery, error: DeliveryError) -> None:
             method_failed(_pages(delivery), now)
 
 
-def pass_on_overdue(*, limit: int = 200) -> int:
-    """Sixty seconds without a hand-over count as failed: the next method goes out while this one keeps trying."""
+def pass_on_overdue(*, limit: int = 200, **narrow: int) -> int:
+    """Sixty seconds without a hand-over count as failed: the next method goes out while this one keeps trying.
+
+    `narrow`: only these, as a filter (`alert_id=5`).
+    """
     overdue = Delivery.objects.filter(
         state__in=OUTSTANDING,
         passed_on_at=None,
         wanted_at__lte=clock.now() - plan.FAILED_AFTER,
         kind__in=[DeliveryKind.PAGE, DeliveryKind.BUNDLE],
+        **narrow,
     ).order_by("wanted_at")
     found = list(overdue.select_related("user")[:limit])
     return sum(guarded("overdue delivery", partial(_pass_on, delivery), otherwise=0) for delivery in found)

@@ -155,6 +155,7 @@ def _planned(
         if call_plan is None:
             page.due_at = None
             continue
+        was_due_at = now if page.pk in pulled or page.due_at is None else min(page.due_at, now)
         step = plan.advance(
             call_plan.rules,
             next_rule=page.next_rule,
@@ -173,7 +174,8 @@ def _planned(
             step.due_at,
         )
         deliveries += [
-            _delivery(page, call, step.cycle, call_plan.contacts[call.contact_id], now) for call in step.calls
+            _delivery(page, call, step.cycle, call_plan.contacts[call.contact_id], now, was_due_at)
+            for call in step.calls
         ]
     return deliveries
 
@@ -194,12 +196,16 @@ def _take_the_place_of_waiting(deliveries: Sequence[Delivery], now: datetime) ->
     )
 
 
-def _delivery(page: Page, call: plan.Call, cycle: int, contact: ContactMethod, now: datetime) -> Delivery:
+def _delivery(
+    page: Page, call: plan.Call, cycle: int, contact: ContactMethod, now: datetime, was_due_at: datetime
+) -> Delivery:
+    """`was_due_at`: what the words measure lateness by, when a delay of our own came between."""
     key = f"{page.origin}/{page.user_id}/{call.rule}/{cycle}"
     wanted_at = max(call.not_before, now)
     context = dict(page.context)
     if cycle or call.rule or call.not_before > now:
-        context["wanted_at"] = wanted_at.isoformat()  # the step's own lateness belongs to its first message
+        late_from = wanted_at if call.not_before > now else was_due_at
+        context["wanted_at"] = late_from.isoformat()  # the step's own lateness belongs to its first message
     return Delivery(
         idempotency_key=key,
         kind=DeliveryKind.PAGE,
@@ -219,18 +225,20 @@ def _delivery(page: Page, call: plan.Call, cycle: int, contact: ContactMethod, n
     )
 
 
-def advance_due_pages(*, limit: int = 200) -> int:
+def advance_due_pages(*, limit: int = 200, **narrow: int) -> int:
     """The engine: rules whose time has come, in one short transaction; one by one when that fails.
 
-    Returns how many pages moved.
+    `narrow`: only these, as a filter (`alert_id=5`). Returns how many pages moved.
     """
     failures: list[Exception] = []
-    done = guarded("pages of a batch", lambda: _advance_claimed(limit), otherwise=-1, on_failure=failures.append)
+    done = guarded(
+        "pages of a batch", lambda: _advance_claimed(limit, **narrow), otherwise=-1, on_failure=failures.append
+    )
     if done >= 0:
         return done
     if isinstance(failures[0], OperationalError):
         return 0  # the database, not the rows: the next tick tries again
-    due = Page.objects.filter(state=PageState.RUNNING, due_at__lte=clock.now()).order_by("due_at")
+    due = Page.objects.filter(state=PageState.RUNNING, due_at__lte=clock.now(), **narrow).order_by("due_at")
     return sum(_advance_alone(pk) for pk in list(due.values_list("pk", flat=True)[:limit]))
 
 
