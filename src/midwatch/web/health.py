@@ -56,7 +56,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         problems.append("the database cannot be reached")
     if state.problem():
         problems.append(state.problem())
-    body = {"ready": not problems, "problems": problems, "engine": engine, "hold": held}
+    body = {"ready": not problems, "problems": problems, "engine": engine, **({"hold": held} if held else {})}
     response = JsonResponse(body, status=503 if problems else 200)
     response["Cache-Control"] = "no-store"
     return response
