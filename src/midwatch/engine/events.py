@@ -93,6 +93,8 @@ def _take_one() -> int:
             one = batch.records[0]
             failures: list[Exception] = []
             done = guarded("event", lambda: _process_alone(one), otherwise=None, on_failure=failures.append)
+            if done is None and isinstance(failures[0], DatabaseError) and not _is_about_content(failures[0]):
+                raise failures[0]  # a lock or a lost connection says nothing about the event: it comes again
             if done is None:
                 _quarantine(one, failures[0])
             count, items = done or (1, 0)

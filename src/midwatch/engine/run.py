@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 
 from django.db import Error as DatabaseError
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from midwatch.core import clock, integration, wake
 from midwatch.core.guard import guarded
@@ -36,13 +36,19 @@ def main(stop: threading.Event) -> None:
     pools = Pools(senders=settings().channel_threads, node=node)
     watch = Watch(node)
     ticker = Ticker(after_job=pools.wake)
+    reach = Reach()
+    while not (stop.is_set() or (reach.try_() and guarded("node", watch.enlist, otherwise=False))):
+        stop.wait(POLL_SECONDS)
     with wake.waiter() as waiter:
         threading.Thread(target=_interrupt_on, args=(stop, waiter), name="stopper", daemon=True).start()
         watch.start()
         pools.start()
         log.info("the engine runs as %s", node)
         while not stop.is_set():
-            close_old_connections()
+            if not reach.try_():
+                watch.is_cut_off()
+                stop.wait(POLL_SECONDS)
+                continue
             done = guarded("tick", ticker.tick, otherwise=0)
             guarded("watch", watch.beat, otherwise=None)
             if done:
@@ -53,6 +59,29 @@ def main(stop: threading.Event) -> None:
         with suppress(DatabaseError):
             watch.stop()
     log.info("the engine has stopped")
+
+
+class Reach:
+    """Is the database there? Asked before each tick, so that a node that is cut off says it once and waits, instead of
+    failing at every job of every tick."""
+
+    def __init__(self) -> None:
+        self._is_away = False
+
+    def try_(self) -> bool:
+        close_old_connections()
+        try:
+            connection.close_if_health_check_failed()
+            connection.ensure_connection()
+        except DatabaseError as error:
+            if not self._is_away:
+                log.warning("the database cannot be reached (%s): waiting for it", type(error).__name__)
+            self._is_away = True
+            return False
+        if self._is_away:
+            log.warning("the database is there again")
+        self._is_away = False
+        return True
 
 
 def _interrupt_on(stop: threading.Event, waiter: wake.Waiter) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from datetime import timedelta
+from math import inf
 
 from django.db import connection, transaction
 
@@ -41,7 +42,8 @@ class Watch:
         self._is_held = True  # until the first look: an outside monitor must not hear "well" from who pages nobody
         self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
 
-    def start(self) -> None:
+    def enlist(self) -> bool:
+        """The node's row. A promoted standby may know older rows only: `beat` makes it again then."""
         now = clock.now()
         with transaction.atomic():
             Node.objects.filter(ticked_at__lt=now - timedelta(days=1)).delete()
@@ -49,12 +51,20 @@ class Watch:
                 name=self.node,
                 defaults={"version": __version__, "started_at": now, "ticked_at": None, "stopped_at": None},
             )
+        return True
+
+    def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
         with transaction.atomic():
             Node.objects.filter(name=self.node).update(stopped_at=clock.now())
+
+    def is_cut_off(self) -> None:
+        """The database is away: that is no fault of this process, which must not end for it, and no "all is well"."""
+        self._ticked = clock.monotonic()
+        self._latest = inf
 
     def beat(self) -> None:
         """After a tick, at most once a second: the node lives, this late."""
@@ -72,7 +82,9 @@ class Watch:
         self._is_held = held is not None
         metrics.HOLD_SECONDS.set((now - held.since).total_seconds() if held is not None else 0)
         with transaction.atomic():
-            Node.objects.filter(name=self.node).update(ticked_at=now, lateness_seconds=self._latest)
+            is_known = Node.objects.filter(name=self.node).update(ticked_at=now, lateness_seconds=self._latest)
+        if not is_known:
+            self.enlist()
         for job, count in guard.failures.items():
             metrics.JOB_FAILURES.labels(job).set(count)
         metrics.REACTIONS_QUARANTINED.set(OutboxEvent.objects.exclude(quarantined_at=None).filter(done_at=None).count())

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from midwatch.core.postgresql.base import parameters
+from midwatch.core.postgresql.base import Connection, parameters
 from midwatch.intake.keys import KnownSource, UnreadableError, by_key
 
 QUERY = (
@@ -20,7 +20,7 @@ QUERY = (
 class PostgresTable:
     def __init__(self, url: str) -> None:
         self._url = url
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._connection: Connection | None = None
 
     def read(self, keys: Sequence[str]) -> Mapping[str, KnownSource]:
         is_kept = self._connection is not None
@@ -36,7 +36,7 @@ class PostgresTable:
     def _rows(self, keys: Sequence[str]) -> list[tuple[Any, ...]]:
         if self._connection is None:
             given = {**parameters(self._url), "autocommit": True, "application_name": "midwatch keys"}
-            self._connection = psycopg.connect(**given)
+            self._connection = Connection.open(**given)
             self._connection.prepare_threshold = None
         return self._connection.execute(QUERY, {"keys": list(keys)}).fetchall()
 

@@ -16,7 +16,7 @@ import psycopg
 from django.db import connection
 
 from midwatch.core import clock
-from midwatch.core.postgresql.base import parameters
+from midwatch.core.postgresql.base import Connection, parameters
 from midwatch.core.postgresql.wake import PG_CHANNEL
 from midwatch.core.wake import WORK
 from midwatch.intake.records import BATCH_BYTES_MAX, BODY_MAX, COLUMNS, Batch, LogError, Record, Row, minted_value
@@ -58,16 +58,16 @@ class PostgresStore:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._connection: Connection | None = None
 
     def open(self) -> None:
         self._open()
 
-    def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
+    def _open(self) -> Connection:
         if self._connection is None:
             given = {**parameters(self._url), "autocommit": True, "application_name": "midwatch intake"}
             try:
-                self._connection = psycopg.connect(**given)
+                self._connection = Connection.open(**given)
                 self._connection.prepare_threshold = None  # prepared statements break behind transaction poolers
                 self._learn_time(self._connection)
             except psycopg.Error as error:
@@ -76,7 +76,7 @@ class PostgresStore:
         return self._connection
 
     @staticmethod
-    def _learn_time(connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    def _learn_time(connection: Connection) -> None:
         """The clock of all nodes is the database's."""
         row = connection.execute("SELECT clock_timestamp()").fetchone()
         if row is not None:

@@ -13,6 +13,8 @@ UPGRADE_LOCK = 0x6D696477  # "midw"
 @contextmanager
 def upgrading(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Waits for another node's upgrade. Migrations take longer than the limits of a working session allow."""
+    connection.ensure_connection()
+    connection.connection.answer_seconds = None
     with connection.cursor() as cursor:
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             cursor.execute(f"SET {name} = 0")

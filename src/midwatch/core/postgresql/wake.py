@@ -10,7 +10,7 @@ from contextlib import suppress
 import psycopg
 from django.db import Error, connection
 
-from midwatch.core.postgresql.base import parameters
+from midwatch.core.postgresql.base import Connection, parameters
 from midwatch.core.wake import Closing, Waiter, drain, pipe, ready_of
 
 log = logging.getLogger("midwatch.wake")
@@ -25,7 +25,7 @@ class PostgresWaiter(Closing):
     def __init__(self, url: str, topic: str) -> None:
         self._url = url
         self._topic = topic
-        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._connection: Connection | None = None
         self._retry_at = 0.0
         self._retry_seconds = 0.1
         self._reader, self._writer = pipe()
@@ -37,7 +37,7 @@ class PostgresWaiter(Closing):
             return False
         try:
             # Listening is idle by nature: the limit on idle transactions stays, no statement runs here.
-            made = psycopg.connect(**{**parameters(self._url), "autocommit": True})
+            made = Connection.open(**{**parameters(self._url), "autocommit": True})
             made.execute(f"LISTEN {PG_CHANNEL}")
         except psycopg.Error as error:
             log.warning("cannot listen for work, polling: %s", type(error).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Sequence
 from contextlib import suppress
@@ -41,7 +42,9 @@ __all__ = [
     "transport",
     "write_sent",
 ]
+log = logging.getLogger("midwatch.notify")
 BUNDLE_SHOWN_MAX = 500
+WIRE_TIME = timedelta(seconds=10)  # a channel's time-out
 ADDRESS_HIDDEN_FROM = 6  # characters; a shorter one would be cut out of ordinary words
 SENT_WITH = ("user", "alert__service", "contact", "page")
 # What is known of a message may only become more certain.
@@ -125,7 +128,7 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of a parcel: a receipt or an error."""
+    """What came of a parcel: a receipt or an error; neither when it was not sent."""
 
     delivery: Delivery
     receipt: Receipt | None
@@ -150,10 +153,17 @@ def prepare(delivery: Delivery) -> Parcel:
 
 
 def transport(parcel: Parcel) -> Sent:
-    """Only the wire: no database, so that a sender's thread waits for its provider and for nothing else."""
+    """Only the wire: no database, so that a sender's thread waits for its provider and for nothing else.
+
+    A node that stood still since it took the message leaves it to whoever takes it next: with less than a provider's
+    time-out left of the lease, both might send it.
+    """
     delivery = parcel.delivery
     if parcel.message is None:
         return Sent(delivery, None, parcel.problem)
+    if delivery.claimed_until is not None and clock.now() > delivery.claimed_until - WIRE_TIME:
+        log.warning("a message by %s was left to another node: this one stood still after taking it", delivery.channel)
+        return Sent(delivery, None, None)
     started = clock.monotonic()
     try:
         channel = integration.channels()[delivery.channel]
@@ -176,7 +186,8 @@ def write_sent(sent: Sequence[Sent]) -> None:
 
 
 def send_claimed(delivery: Delivery) -> Receipt | None:
-    """One message from claim to receipt, here and now. None: it failed, and its next try or next method is planned."""
+    """One message from claim to receipt, here and now. None: it failed, and its next try or next method is planned; or
+    it was taken so long ago that it was not sent."""
     sent = transport(prepare(delivery))
     write_sent([sent])
     return sent.receipt
@@ -209,7 +220,7 @@ def _write_receipts(handed: Sequence[tuple[Delivery, Receipt]]) -> None:
         contacts.update(last_handed_over_at=now)
         contacts.filter(disabled_at=None).exclude(failing_since=None, problem="").update(failing_since=None, problem="")
         handed_over([one for d, _ in handed for one in (d, *_carried(d))], now)
-        note_many([line for d, receipt in handed for line in _receipt_lines(d, receipt)])
+        note_many([line for d, receipt in handed for line in _receipt_lines(d, receipt, is_second=d.pk in known)])
     for delivery, _ in handed:
         if delivery.kind == DeliveryKind.PAGE:
             metrics.PAGE_LATENCY.observe(max(0.0, (now - _wanted(delivery)).total_seconds()))
@@ -227,8 +238,10 @@ RECEIPT_FIELDS = (
 )
 
 
-def _receipt_lines(delivery: Delivery, receipt: Receipt) -> list[TimelineEntry]:
+def _receipt_lines(delivery: Delivery, receipt: Receipt, *, is_second: bool) -> list[TimelineEntry]:
     again = " (sent again: the try before was cut off)" if delivery.was_cut_off else ""
+    if is_second and not again:
+        again = " (sent again: another node had sent it while this one stood still)"
     text = f"{_what(delivery)} to {delivery.user} by {delivery.method_name} ({delivery.channel}): {receipt.word}{again}"
     return [
         entry(alert_id, "delivery", text, ENGINE, delivery=delivery.pk, receipt=receipt.word)
