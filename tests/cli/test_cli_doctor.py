@@ -211,3 +211,25 @@ def test_a_check_that_breaks_stops_no_other(world: World) -> None:
     assert found["intake.backlog"].state == "unknown"
     assert "boom" in found["intake.backlog"].sentence
     assert "engine" in found
+
+
+def test_deep_looks_through_the_live_data(world: World, run: Run) -> None:
+    with transaction.atomic():
+        Node.objects.create(name="one:1", version="0.1.0", started_at=NOW, ticked_at=NOW)
+    assert "ok      deep: 21 promises were looked at, none is broken" in run("doctor", "--deep").out
+    assert "deep" not in run("doctor").out
+    world.alert("left alone")  # an alert that nothing escalates
+    said = run("doctor", "--deep", "--json")
+    assert said.code == 1
+    (found,) = [one for one in said.json["checks"] if one["name"].startswith("deep")]
+    assert (found["name"], found["state"]) == ("deep.escalation.missing", "failed")
+    assert found["sentence"].endswith(": #1")
+    assert "report it" in found["remedy"]
+
+
+def test_a_question_that_cannot_be_asked_stops_no_other(world: World, run: Run) -> None:
+    with mock.patch("midwatch.engine.invariants.log") as log:
+        log.event_log.side_effect = RuntimeError("boom")
+        Node.objects.create(name="one:1", version="0.1.0", started_at=NOW, ticked_at=NOW)
+        found = [one for one in run("doctor", "--deep", "--json").json["checks"] if one["name"].startswith("deep")]
+    assert [(one["name"], one["state"]) for one in found] == [("deep.every_event_is_read", "unknown")]

@@ -51,6 +51,12 @@ def export(parser: ArgumentParser) -> None:
     parser.add_argument("--with-contacts", action="store_true", help="with the addresses of people's contact methods")
 
 
+def doctor(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--deep", action="store_true", help="also look through the live data: does every promise of paging hold?"
+    )
+
+
 def backup(parser: ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the archive to write, for example midwatch.tar.gz")
     parser.add_argument("--force", action="store_true", help="replace FILE when it exists")

@@ -104,7 +104,8 @@ VERBS: tuple[Verb, ...] = (
         "doctor",
         "midwatch.cli.doctor:doctor",
         "check settings, database, clock, channels, reachability, engine",
-        arguments.none,
+        arguments.doctor,
+        "midwatch doctor --deep",
     ),
     Verb(
         "backup",

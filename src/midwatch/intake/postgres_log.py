@@ -169,6 +169,10 @@ class PostgresLog:
     def backlog(self) -> int:
         return int(self._rows("SELECT count(*) FROM intake_event WHERE done_at IS NULL")[0][0])
 
+    def waits_since(self) -> datetime | None:
+        rows = self._rows("SELECT received_at FROM intake_event WHERE done_at IS NULL ORDER BY id LIMIT 1")
+        return rows[0][0] if rows else None
+
     def events_of(self, source_id: int, limit: int, *, body_max: int | None = None) -> list[Record]:
         query = f"{_SELECT_HEADS} WHERE source_id = %s ORDER BY id DESC LIMIT %s"
         rows = self._rows(query, [body_max or BODY_MAX, source_id, limit])

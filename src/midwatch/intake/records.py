@@ -85,6 +85,9 @@ class EventLog(Protocol):
     def backlog(self) -> int:
         """Events that are not alerts yet."""
 
+    def waits_since(self) -> datetime | None:
+        """When the next event to be read came; None: nothing waits."""
+
     def events_of(self, source_id: int, limit: int, *, body_max: int | None = None) -> list[Record]:
         """The last events of a source, newest first. `body_max`: only so many bytes of each body are read."""
 

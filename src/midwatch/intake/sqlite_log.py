@@ -271,6 +271,14 @@ class SqliteLog:
         _, start, _ = self._position(epoch, last)
         return int(self._rows("SELECT count(*) FROM event WHERE id > ?", (start,))[0][0]) if start < last else 0
 
+    def waits_since(self) -> datetime | None:
+        epoch, last = self._state()
+        if not epoch:
+            return None
+        _, start, _ = self._position(epoch, last)
+        rows = self._rows("SELECT received_at FROM event WHERE id > ? ORDER BY id LIMIT 1", (start,))
+        return moment(rows[0][0]) if rows else None
+
     def events_of(self, source_id: int, limit: int, *, body_max: int | None = None) -> list[Record]:
         query = f"{_SELECT_HEADS} WHERE source_id = ? ORDER BY id DESC LIMIT ?"
         rows = self._rows(query, (body_max or BODY_MAX, source_id, limit))
