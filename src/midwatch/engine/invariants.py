@@ -32,6 +32,7 @@ from django.db.models import (
 from django.db.models.functions import Cast, Concat
 
 from midwatch.core.models import AuditEntry, OutboxEvent
+from midwatch.engine import hold
 from midwatch.engine.models import Node
 from midwatch.engine.reactions import LEASE as REACTION_LEASE
 from midwatch.intake import log
@@ -94,6 +95,7 @@ class Look:
     now: datetime
     limit: int
     is_engine_alive: bool
+    is_held: bool = False  # during a hold nobody is paged, and what waits for it is not late
     pending: Pending = field(default_factory=Pending)
 
 
@@ -105,7 +107,7 @@ def look_at(*, now: datetime, limit: int = 20, is_engine_alive: bool | None = No
     """`is_engine_alive`: whether lateness is to be judged; left out, whether a node ticked in the last ten seconds."""
     if is_engine_alive is None:
         is_engine_alive = Node.objects.filter(ticked_at__gt=now - ALIVE, stopped_at=None).exists()
-    return Look(now, limit, is_engine_alive)
+    return Look(now, limit, is_engine_alive, is_held=hold.gate() is not None)
 
 
 def violations(*, now: datetime, limit: int = 20, is_engine_alive: bool | None = None) -> list[Violation]:
@@ -198,17 +200,23 @@ def _name(row: Model) -> str:
 
 
 def no_step_is_late(look: Look) -> Violation | None:
+    if look.is_held:
+        return None
     due = Escalation.objects.exclude(due_at=None).select_related("alert")
     return _late(look, "late.escalations", "steps", ESCALATION_LEASE, due, "due_at")
 
 
 def no_rule_is_late(look: Look) -> Violation | None:
+    if look.is_held:
+        return None
     due = Page.objects.filter(state=PageState.RUNNING).exclude(due_at=None)
     return _late(look, "late.pages", "people's notification rules", PAGE_LEASE, due, "due_at")
 
 
 def no_delivery_waits_in_vain(look: Look) -> Violation | None:
     """A page not handed over within 60 s has passed on to the next method."""
+    if look.is_held:
+        return None
     waiting = Delivery.objects.filter(
         state__in=OUTSTANDING, passed_on_at=None, kind__in=[DeliveryKind.PAGE, DeliveryKind.BUNDLE]
     )
