@@ -19,7 +19,6 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import uvicorn
-from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -33,6 +32,7 @@ from midwatch.intake.lane import Lane
 from midwatch.intake.log import store
 from midwatch.intake.writer import Writer
 from midwatch.settings import settings
+from midwatch.web.bridge import Bridge
 
 log = logging.getLogger("midwatch.server")
 
@@ -94,9 +94,8 @@ def warm_up() -> None:
 
 def application() -> Application:
     """Everything of one web process, as an ASGI application."""
-    pages: Any = get_wsgi_application()  # Django's stubs and a2wsgi's have their own words for WSGI
-    behind: Any = WSGIMiddleware(pages, workers=settings().web_threads)
-    return Application(behind)
+    pages: Any = get_wsgi_application()  # Django's stubs have their own words for WSGI
+    return Application(Bridge(pages, settings().web_threads))
 
 
 @dataclass(slots=True)

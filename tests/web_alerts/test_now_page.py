@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from api_world import BY, World
+from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.people.models import ContactMethod, User
 from midwatch.people.queries import actor_of
 from midwatch.respond.alerts.actions import acknowledge_alert, start_maintenance
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.actions import start
+from midwatch.respond.escalation.models import Escalation
+from midwatch.respond.notify.models import Page
 
 As = Callable[[User], Client]
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -119,3 +125,97 @@ def test_what_burns_is_never_pushed_out_by_what_came_after(world: World, as_: As
     text = as_(world.bo).get("/").content.decode()
     assert "the shop burns" in text
     assert text.index("the shop burns") < text.index("warning 44")
+
+
+RESTLESS = re.compile(r'name="csrfmiddlewaretoken" value="[^"]*"|<rel-time.*?</rel-time>', re.DOTALL)
+
+
+def polled(client: Client, tag: str = "", path: str = "/") -> tuple[int, str, str]:
+    """(status, tag, text without what moves by itself)."""
+    answer = client.get(path, headers={**PARTIAL, "HX-PTag": tag} if tag else PARTIAL)
+    return answer.status_code, answer["HX-PTag"], RESTLESS.sub("", answer.content.decode())
+
+
+def update(model: type[Any], **fields: Any) -> None:
+    with transaction.atomic():
+        model.objects.update(**fields)
+
+
+# Everything that a row, a call or a badge of the Now page is made of.
+CHANGES: dict[str, Callable[[World, Alert], object]] = {
+    "a new alert": lambda world, alert: opened(world, "another"),
+    "a title": lambda world, alert: update(Alert, title="disk fuller"),
+    "a priority": lambda world, alert: update(Alert, priority="P3"),
+    "seen again": lambda world, alert: update(Alert, count=7),
+    "acknowledged by me": lambda world, alert: acknowledge_alert(alert, actor_of(world.cy, "web")),
+    "acknowledged by another": lambda world, alert: acknowledge_alert(alert, actor_of(world.bo, "web")),
+    "acknowledged by a machine": lambda world, alert: update(Alert, status="acknowledged", is_acknowledged_by_machine=True),
+    "snoozed": lambda world, alert: update(
+        Alert, status="acknowledged", acknowledged_by=world.cy, snoozed_until=clock.now() + timedelta(hours=1)
+    ),
+    "resolved": lambda world, alert: update(Alert, status="resolved"),
+    "still firing": lambda world, alert: update(Alert, is_still_firing=True),
+    "a service's name": lambda world, alert: update(Service, display_name="Till"),
+    "somebody's name": lambda world, alert: (
+        update(Alert, status="acknowledged", acknowledged_by=world.cy),
+        update(User, display_name="Cyril"),
+    ),
+    "declined": lambda world, alert: update(Page, state="declined"),
+    "a step's name": lambda world, alert: update(Page, step_name="level 9"),
+    "a call's note": lambda world, alert: update(Page, note="Bo has it"),
+    "the escalation is held": lambda world, alert: update(Escalation, state="held"),
+    "the escalation is exhausted": lambda world, alert: update(Escalation, state="exhausted"),
+    "the next step has come": lambda world, alert: update(Escalation, state="paging", due_at=None),
+    "I may only look now": lambda world, alert: update(User, role="viewer"),
+    "my time zone": lambda world, alert: update(User, time_zone="Asia/Tokyo"),
+    "the next day": lambda world, alert: clock.freeze(clock.now() + timedelta(days=1)),
+}  # fmt: skip
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_changes_on_now_changes_its_tag(world: World, as_: As, change: str) -> None:
+    """cy is called, bo sees it among the open alerts."""
+    alert = opened(world)
+    clients = [as_(world.cy), as_(world.bo)]
+    before = [polled(client) for client in clients]
+    for client, (_, tag, _) in zip(clients, before, strict=True):
+        assert polled(client, tag)[0] == 304, "nothing has changed"
+    CHANGES[change](world, alert)
+    has_changed = []
+    for client, (_, tag, text) in zip(clients, before, strict=True):
+        _, _, new_text = polled(client)
+        has_changed.append(new_text != text)
+        if new_text != text:
+            assert polled(client, tag)[0] == 200
+    assert any(has_changed), "the change is one that can be seen"
+
+
+def test_a_poll_of_now_that_finds_nothing_new_is_a_few_queries(world: World, as_: As) -> None:
+    opened(world)
+    client = as_(world.cy)
+    _, tag, _ = polled(client)
+    with CaptureQueriesContext(connection) as queries:
+        assert polled(client, tag)[0] == 304
+    assert len(queries) <= 9, [query["sql"][:80] for query in queries]
+    _, tag, _ = polled(client, path="/calls")
+    with CaptureQueriesContext(connection) as queries:
+        assert polled(client, tag, "/calls")[0] == 304
+    assert len(queries) <= 3
+
+
+def test_the_badge_of_the_head_has_a_tag_of_its_own(world: World, as_: As) -> None:
+    client = as_(world.cy)
+    _, tag, _ = polled(client, path="/calls")
+    opened(world)
+    status, new_tag, text = polled(client, tag, "/calls")
+    assert (status, "1 page for you" in text) == (200, True)
+    assert polled(client, new_tag, "/calls")[0] == 304
+
+
+def test_a_poll_of_who_was_turned_off_is_sent_to_the_log_in(world: World, as_: As) -> None:
+    client = as_(world.cy)
+    _, tag, _ = polled(client)
+    update(User, is_active=False)
+    answer = client.get("/", headers={**PARTIAL, "HX-PTag": tag})
+    assert (answer.status_code, answer["HX-Redirect"]) == (204, "/login")

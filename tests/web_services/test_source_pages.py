@@ -88,7 +88,7 @@ def test_as_many_queries_for_thirty_sources_as_for_one(world: World, as_: As) ->
             )
     with CaptureQueriesContext(connection) as many:
         assert len(client.get("/sources").context["rows"]) == 31
-    assert len(many) == len(few)
+    assert len(many) <= len(few)  # the first look of a process may ask the database what it can do
 
 
 def test_only_who_may_edit_sees_the_key(world: World, as_: As, events: Callable[..., None]) -> None:

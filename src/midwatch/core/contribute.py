@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, Literal
 
@@ -78,13 +79,27 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A few words beside a row: an icon and words, or the badge of a `state`; and perhaps a moment.
+
+    `shape`: of the moment, "relative" or "countdown". A page shows fifty of these, so they are values and no templates.
+    """
+
+    words: str = ""
+    icon: str = ""
+    state: str = ""
+    at: datetime | None = None
+    shape: str = "relative"
+
+
+@dataclass(frozen=True, slots=True)
 class Badge:
-    """Something beside each row of a list. `render` gets all rows at once and gives safe HTML by primary key, with a
-    constant number of queries."""
+    """Something beside each row of a list. `render` gets all rows at once and answers by primary key, safe HTML or
+    `Beside`, with a constant number of queries."""
 
     place: str
     order: int
-    render: Callable[[HttpRequest, Sequence[Any]], Mapping[int, str]]
+    render: Callable[[HttpRequest, Sequence[Any]], Mapping[int, str | Beside]]
 
 
 @cache
@@ -103,12 +118,12 @@ def panels(place: str, request: HttpRequest, thing: Any) -> list[str]:
     return [html for html in shown if html]
 
 
-def badges(place: str, request: HttpRequest, rows: Sequence[Any]) -> dict[int, list[str]]:
+def badges(place: str, request: HttpRequest, rows: Sequence[Any]) -> dict[int, list[str | Beside]]:
     """By primary key of the row, in order."""
-    found: dict[int, list[str]] = {row.pk: [] for row in rows}
+    found: dict[int, list[str | Beside]] = {row.pk: [] for row in rows}
     for badge in _contributions("BADGES"):
         if badge.place == place and rows:
-            for key, html in badge.render(request, rows).items():
-                if html:
-                    found[key].append(html)
+            for key, said in badge.render(request, rows).items():
+                if said:
+                    found[key].append(said)
     return found

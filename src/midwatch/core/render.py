@@ -10,6 +10,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from midwatch import __version__
+from midwatch.core import clock
 
 # What differs each time although nothing happened: the CSRF token's mask, and texts such as "4 min ago", which the
 # browser keeps up to date by itself.
@@ -34,20 +39,43 @@ def page_or_partial(
     *,
     partial: str | None = None,
     status: int = 200,
+    shows: object = None,
 ) -> HttpResponse:
     """The page, or its part for htmx.
 
     A part carries a tag of its content (`HX-PTag`); a poll that sends the same tag back gets an empty 304, so that
     nothing is swapped under the finger and no bytes travel. The page shows the part with `{% include %}`.
+
+    `shows`: all values that the part is made of. Then the tag is theirs, and a poll that has seen them costs no rendering.
     """
     if not is_partial(request):
         answer = render(request, template, dict(context), status=status)
     else:
-        text = render_to_string(partial or partial_name(template), dict(context), request)
-        tag = hashlib.sha256(_RESTLESS.sub("", text).encode()).hexdigest()[:20]
+        name = partial or partial_name(template)
+        text = ""
+        if shows is None:
+            text = render_to_string(name, dict(context), request)
+            tag = _digest(_RESTLESS.sub("", text))
+        else:
+            tag = _digest(_said(request, shows))
         is_known = request.method == "GET" and status == 200 and request.headers.get("HX-PTag") == tag
-        answer = HttpResponse(status=304) if is_known else HttpResponse(text, status=status)
+        if is_known:
+            answer = HttpResponse(status=304)
+        else:
+            answer = HttpResponse(text or render_to_string(name, dict(context), request), status=status)
         answer["HX-PTag"] = tag
     answer["Cache-Control"] = "no-store"
     answer["Vary"] = "HX-Request-Type, Cookie"
     return answer
+
+
+def _said(request: HttpRequest, shows: object) -> str:
+    """With what else a part depends on: the release, whose eyes, their language and zone, and the day (times of today are
+    written without one)."""
+    today = timezone.localdate(clock.now())
+    around = (__version__, request.user.pk, get_language(), timezone.get_current_timezone_name(), today)
+    return repr((around, shows))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -9,8 +9,10 @@ from typing import Any
 
 from django.contrib.auth import hashers
 from django.contrib.auth.backends import BaseBackend
+from django.db import connection
 from django.http import HttpRequest
 
+from midwatch.core.prepared import Prepared
 from midwatch.people.models import User
 from midwatch.people.queries import user_for_login
 
@@ -62,4 +64,10 @@ class Backend(BaseBackend):
         return user if user is not None and is_right and user.is_active else None
 
     def get_user(self, user_id: int) -> User | None:
-        return User.objects.filter(pk=user_id, is_active=True).first()
+        """Asked for every page, so compiled once. Who was turned off is nobody from that moment on."""
+        found = _ACTIVE.rows(pk=user_id)
+        return User.from_db(connection.alias, _FIELDS, found[0]) if found else None
+
+
+_FIELDS = [field.attname for field in User._meta.concrete_fields]
+_ACTIVE = Prepared(lambda pk: User.objects.filter(pk=pk, is_active=True).values_list(*_FIELDS))

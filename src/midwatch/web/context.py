@@ -14,8 +14,7 @@ from midwatch.core import clock
 from midwatch.engine import hold
 from midwatch.lifecycle import NAVIGATION, Place
 from midwatch.people.models import User
-from midwatch.respond.notify.models import Page as CallForAlert
-from midwatch.respond.notify.models import PageState
+from midwatch.web.queries import calls_count
 from midwatch.web.theme import theme_of
 
 
@@ -59,7 +58,7 @@ class PageContext:
         """Alerts that call me and that nobody has answered."""
         if self.me is None:
             return 0
-        return CallForAlert.objects.filter(user=self.me, state=PageState.RUNNING).values("alert").distinct().count()
+        return calls_count(self.me)
 
     @property
     def hold(self) -> hold.Held | None:

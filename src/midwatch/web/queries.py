@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from midwatch.core import clock
+from midwatch.core.prepared import Prepared
 from midwatch.people.models import Membership, Team, User
-from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus, Maintenance
-from midwatch.respond.alerts.queries import AlertFilter, alerts, maintenances, open_count
-from midwatch.respond.notify.models import Page
-from midwatch.respond.notify.queries import Reachability, reachabilities, running_pages
+from midwatch.respond.alerts.lines import FIELDS, Line, line_from, newest, open_count
+from midwatch.respond.alerts.models import AlertStatus, Maintenance
+from midwatch.respond.alerts.queries import maintenances
+from midwatch.respond.notify.models import Page, PageState
+from midwatch.respond.notify.queries import Reachability, reachabilities
+from midwatch.respond.oncall import resolve
 from midwatch.respond.oncall.models import Schedule
-from midwatch.respond.oncall.queries import OnCallRow, resolvables, shifts_of, unplanned_gaps, who_is_on_call
+from midwatch.respond.oncall.queries import OnCallRow, next_start, on_call_rows, read_schedules, unplanned_gaps
 
 ALERTS_SHOWN = 20
+CALLS_MAX = 50
 HIGH = ("P1", "P2")
 GAPS_WITHIN = timedelta(days=14)
 GAPS_SHOWN = 10
@@ -23,12 +27,21 @@ TEAMS_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Fires:
-    """What moves: the alerts that call me, that I have, and that are open. `others` leaves the first two out."""
+class Call:
+    """An alert that calls me. `note`: "Bo has it", of a step that goes out all the same."""
 
-    pages: Sequence[Page]
-    mine: Sequence[Alert]
-    others: Sequence[Alert]
+    alert: Line
+    step_name: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fires:
+    """What moves: the alerts that call me, that I have, and that are open. Each alert stands in one of them."""
+
+    calls: Sequence[Call]
+    mine: Sequence[Line]
+    others: Sequence[Line]
     open_count: int
 
 
@@ -57,50 +70,74 @@ def teams_of(user: User) -> list[Team]:
     return own or list(Team.objects.order_by("display_name", "name")[:TEAMS_MAX])
 
 
+_TEAMS = Prepared(lambda user: Membership.objects.filter(user=user).values_list("team_id"))
+_CALLS = Prepared(
+    lambda user: (
+        Page.objects.filter(user=user, state=PageState.RUNNING, alert__is_test=False)
+        .order_by("-alert_id")
+        .values_list("step_name", "note", *(f"alert__{name}" for name in FIELDS))[:CALLS_MAX]
+    )
+)
+_CALLED = Prepared(
+    lambda user: Page.objects.filter(user=user, state=PageState.RUNNING).values_list("alert_id").distinct()
+)
+
+
 def fires(user: User) -> Fires:
-    view = "teams" if Membership.objects.filter(user=user).exists() else "all"
-    wanted = AlertFilter(status=tuple(OPEN), view=view, user=user)
-    # Those just answered stop a moment later, when the engine has heard of it.
-    calling = [
-        page
-        for page in running_pages(user)
-        if page.alert.status == AlertStatus.FIRING or (page.note and page.alert.is_open)
-    ]
-    by_alert = {page.alert_id: page for page in reversed(calling)}
-    pages = sorted(by_alert.values(), key=lambda page: (page.alert.priority, -page.alert_id))
-    mine = alerts(AlertFilter(status=("acknowledged",), view="mine", user=user), limit=ALERTS_SHOWN)
-    shown = {page.alert_id for page in pages} | {alert.pk for alert in mine}
+    """Half a dozen queries that were compiled before: half the house looks at this every five seconds."""
+    teams = tuple(team for (team,) in _TEAMS.rows(user=user.pk)) or None
+    calls = calls_of(user)
+    called = {call.alert.pk for call in calls}
+    owned = newest(status=(AlertStatus.ACKNOWLEDGED,), user=user.pk)[:ALERTS_SHOWN]
+    shown = called | {line.pk for line in owned}
     # What burns stands first, and is never cut off by forty warnings that came after it.
-    burning = alerts(AlertFilter(status=("firing",), priority=HIGH, view=view, user=user), limit=ALERTS_SHOWN * 2)
-    newest = alerts(wanted, limit=ALERTS_SHOWN * 2)
-    others = {alert.pk: alert for alert in [*burning, *newest] if alert.pk not in shown}
-    return Fires(pages=pages, mine=mine, others=list(others.values())[:ALERTS_SHOWN], open_count=open_count(wanted))
+    burning = newest(status=(AlertStatus.FIRING,), priority=HIGH, teams=teams)
+    others = {line.pk: line for line in [*burning, *newest(teams=teams)] if line.pk not in shown}
+    return Fires(
+        calls=calls,
+        mine=[line for line in owned if line.pk not in called],
+        others=list(others.values())[:ALERTS_SHOWN],
+        open_count=open_count(teams),
+    )
+
+
+def calls_of(user: User) -> list[Call]:
+    """The most urgent first. Those just answered stop a moment later, when the engine has heard of it."""
+    found: dict[int, Call] = {}
+    for step_name, note, *row in _CALLS.rows(user=user.pk):
+        line = line_from(row)
+        if line.status == AlertStatus.FIRING or (note and line.is_open):
+            found[line.pk] = Call(line, step_name, note)
+    return sorted(found.values(), key=lambda call: (call.alert.priority, -call.alert.pk))
+
+
+def calls_count(user: User) -> int:
+    """Alerts that call this person and that nobody has answered."""
+    return len(_CALLED.rows(user=user.pk))
 
 
 def cover(user: User) -> Cover:
     now = clock.now()
     teams = teams_of(user)
     own = {team.pk for team in teams}
-    rows = [row for row in who_is_on_call(at=now) if row.schedule.team_id in own]
-    shifts = shifts_of(user, now, now + GAPS_WITHIN)
+    every = read_schedules(since=now)
+    rows = on_call_rows({schedule: value for schedule, value in every.items() if schedule.team_id in own}, now)
     return Cover(
         rows=rows,
-        gaps=_gaps([row.schedule for row in rows], now),
+        gaps=_gaps({row.schedule: every[row.schedule] for row in rows}, now),
         unreachable=_unreachable(rows, teams),
         maintenances=maintenances(limit=GAPS_SHOWN),
-        my_next=min((shift.start for shift in shifts if shift.start > now), default=None),
+        my_next=next_start(every.values(), user, now, now + GAPS_WITHIN),
         is_on_call=any(user in row.users for row in rows),
     )
 
 
-def _gaps(schedules: Iterable[Schedule], now: datetime) -> list[Gap]:
+def _gaps(schedules: Mapping[Schedule, resolve.Schedule], now: datetime) -> list[Gap]:
     """Holes that nobody planned: a schedule of office hours has none at night."""
-    wanted = list(schedules)
-    values = resolvables(wanted, since=now)
     found = [
         Gap(schedule, start, end)
-        for schedule in wanted
-        for start, end in unplanned_gaps(values[schedule.pk], now, now + GAPS_WITHIN)
+        for schedule, value in schedules.items()
+        for start, end in unplanned_gaps(value, now, now + GAPS_WITHIN)
     ]
     return sorted(found, key=lambda gap: gap.start)[:GAPS_SHOWN]
 

@@ -23,18 +23,21 @@ def now(request: HttpRequest) -> HttpResponse:
     if is_partial(request) and request.GET.get("part") == "cover":
         return page_or_partial(request, "web/now.html", {"cover": queries.cover(user)}, partial="web/_cover.html")
     fires = queries.fires(user)
-    called = [page.alert for page in fires.pages]
-    rows = {row.alert.pk: row for row in rows_of(request, [*called, *fires.mine, *fires.others])}
+    rows = {
+        row.alert.pk: row
+        for row in rows_of(request, [call.alert for call in fires.calls] + [*fires.mine, *fires.others])
+    }
     context: dict[str, Any] = {
-        "calls": [(page, rows[page.alert_id]) for page in fires.pages],
-        "mine": [rows[alert.pk] for alert in fires.mine if alert.pk not in {page.alert_id for page in fires.pages}],
-        "others": [rows[alert.pk] for alert in fires.others],
+        "calls": [(call, rows[call.alert.pk]) for call in fires.calls],
+        "mine": [rows[line.pk] for line in fires.mine],
+        "others": [rows[line.pk] for line in fires.others],
         "open_count": fires.open_count,
         "may_act": user.may_act,
     }
+    shows = (context["calls"], context["mine"], context["others"], fires.open_count, user.may_act)
     if not is_partial(request):
         context["cover"] = queries.cover(user)
-    return page_or_partial(request, "web/now.html", context)
+    return page_or_partial(request, "web/now.html", context, shows=shows)
 
 
 @login_required
@@ -43,4 +46,4 @@ def calls(request: HttpRequest) -> HttpResponse:
     """The badge of the page's head, for htmx only."""
     if not is_partial(request):
         return redirect("web:now")
-    return page_or_partial(request, "web/calls.html", {})
+    return page_or_partial(request, "web/calls.html", {}, shows=queries.calls_count(viewer(request)))

@@ -14,8 +14,9 @@ from midwatch.core import clock
 from midwatch.core.contribute import Badge, Panel
 from midwatch.people.queries import may_edit_team
 from midwatch.people.viewing import viewer
+from midwatch.respond.alerts.lines import lines
 from midwatch.respond.alerts.models import OPEN, Alert, Source
-from midwatch.respond.alerts.queries import AlertFilter, alerts, maintenance_of, maintenances
+from midwatch.respond.alerts.queries import AlertFilter, maintenance_of, maintenances
 from midwatch.respond.alerts.views.common import rows_of
 
 ALERTS_SHOWN = 10
@@ -34,7 +35,7 @@ def _state(request: HttpRequest, service: Service) -> str:
 
 
 def _recent(request: HttpRequest, service: Service) -> str:
-    found = alerts(AlertFilter(service=service.name), limit=ALERTS_SHOWN)
+    found = lines(AlertFilter(service=service.name), limit=ALERTS_SHOWN)
     context = {"service": service, "rows": rows_of(request, found)}
     return render_to_string("alerts/services/_recent.html", context, request)
 

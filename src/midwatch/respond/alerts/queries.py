@@ -32,8 +32,11 @@ class AlertFilter:
     priority: tuple[str, ...] = ()
 
 
-def _narrowed(by: AlertFilter) -> QuerySet[Alert]:
-    """Names become ids first, so that the database walks the (status | service | team, number) indexes."""
+def narrowed(by: AlertFilter) -> QuerySet[Alert]:
+    """The alerts that a filter means, in no order yet.
+
+    Names become ids first, so that the database walks the (status | service | team, number) indexes.
+    """
     found = Alert.objects.filter(is_test=False)
     if by.status:
         found = found.filter(status__in=by.status)
@@ -57,7 +60,7 @@ def _narrowed(by: AlertFilter) -> QuerySet[Alert]:
 
 def alerts(by: AlertFilter, *, before_number: int | None = None, limit: int = 50) -> list[Alert]:
     """Newest first. The next page starts below the last number shown, so rows that arrive meanwhile move nothing."""
-    found = _narrowed(by)
+    found = narrowed(by)
     if before_number is not None:
         found = found.filter(number__lt=before_number)
     return list(
@@ -67,7 +70,7 @@ def alerts(by: AlertFilter, *, before_number: int | None = None, limit: int = 50
 
 def newer_than(by: AlertFilter, number: int, *, at_most: int = 100) -> int:
     """How many alerts came after `number`, counted up to `at_most`."""
-    return len(_narrowed(by).filter(number__gt=number).order_by("number").values_list("pk", flat=True)[:at_most])
+    return len(narrowed(by).filter(number__gt=number).order_by("number").values_list("pk", flat=True)[:at_most])
 
 
 def get_alert(number: int) -> Alert:
@@ -88,8 +91,8 @@ def team_ids(user: User) -> QuerySet[Membership, int]:
 
 def open_count(by: AlertFilter | None = None, *, at_most: int = 1_000) -> int:
     """Open alerts, counted up to `at_most`."""
-    narrowed = _narrowed(by or AlertFilter()).filter(status__in=OPEN).order_by()
-    return narrowed.values_list("pk", flat=True)[:at_most].count()
+    found = narrowed(by or AlertFilter()).filter(status__in=OPEN).order_by()
+    return found.values_list("pk", flat=True)[:at_most].count()
 
 
 @dataclass(frozen=True, slots=True)

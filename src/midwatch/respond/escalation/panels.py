@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.http import HttpRequest
-from django.template.loader import get_template, render_to_string
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
-from midwatch.core.contribute import Badge, Panel
+from midwatch.core.contribute import Badge, Beside, Panel
+from midwatch.core.prepared import Prepared
 from midwatch.people.queries import active_people, may_edit_team
 from midwatch.people.viewing import viewer
+from midwatch.respond.alerts.lines import Line
 from midwatch.respond.alerts.models import Alert
-from midwatch.respond.escalation.models import Escalation, EscalationPolicy, ServicePolicy, TeamPolicy
+from midwatch.respond.escalation.models import Escalation, EscalationPolicy, EscalationState, ServicePolicy, TeamPolicy
 from midwatch.respond.escalation.queries import policy_for, progress
 from midwatch.respond.notify.models import Page, PageState
 from midwatch.respond.notify.queries import pages_of
@@ -36,11 +39,34 @@ def _acts(request: HttpRequest, alert: Alert) -> str:
     return render_to_string("escalation/_acts.html", {"alert": alert, "calls_me": calls_me, "people": people}, request)
 
 
-def _next_steps(request: HttpRequest, rows: Sequence[Alert]) -> Mapping[int, str]:
-    found = Escalation.objects.filter(alert__in=[row.pk for row in rows]).select_related("leader__alert")
-    template = get_template("escalation/_row.html")
+def _next_steps(request: HttpRequest, rows: Sequence[Line]) -> Mapping[int, Beside]:
     soon = clock.now() + ABOUT_NOW
-    return {one.alert_id: template.render({"escalation": one, "soon": soon}).strip() for one in found}
+    steps = _STEPS.rows(alerts=tuple(row.pk for row in rows))
+    return {pk: said for pk, state, due_at, leader in steps if (said := _beside(state, due_at, leader, soon))}
+
+
+_STEPS = Prepared(
+    lambda alerts: Escalation.objects.filter(alert__in=alerts).values_list(
+        "alert_id", "state", "due_at", "leader__alert__number"
+    )
+)
+
+
+def _beside(state: str, due_at: datetime | None, leader: int | None, soon: datetime) -> Beside | None:
+    match state:
+        case EscalationState.PAGING if due_at is not None and due_at > soon:
+            return Beside(_("next step"), icon="phone-call", at=due_at, shape="countdown")
+        case EscalationState.PAGING:
+            return Beside(_("paging"), icon="phone-call")
+        case EscalationState.JOINED if leader is not None:
+            return Beside(_("pages with #%d") % leader, icon="link")
+        case EscalationState.HELD:
+            return Beside(_("held: maintenance"), icon="player-pause")
+        case EscalationState.EXHAUSTED:
+            return Beside(state="exhausted")
+        case EscalationState.ACKNOWLEDGED if due_at is not None:
+            return Beside(_("asks again"), icon="clock", at=due_at)
+    return None
 
 
 def _policy(request: HttpRequest, service: Service) -> str:

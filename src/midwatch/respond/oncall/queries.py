@@ -120,7 +120,8 @@ def _override_value(override: Override) -> resolve.Override:
 
 
 def named(names: Iterable[str]) -> dict[str, User]:
-    return User.objects.in_bulk(list(set(names)), field_name="name")
+    wanted = list(set(names))
+    return User.objects.in_bulk(wanted, field_name="name") if wanted else {}
 
 
 def users_on_call(schedule: Schedule, at: datetime, which: str = "current") -> list[User]:
@@ -147,20 +148,48 @@ def rotation_of(schedule: Schedule) -> list[User]:
 def who_is_on_call(team: Team | None = None, at: datetime | None = None) -> list[OnCallRow]:
     """One row a schedule, of one team or of all."""
     instant = at or clock.now()
+    return on_call_rows(read_schedules(team, since=instant), instant)
+
+
+def read_schedules(team: Team | None = None, *, since: datetime) -> dict[Schedule, resolve.Schedule]:
+    """Schedules with their values, by name: for who asks several questions of the same ones."""
     wanted = list(schedules(team))
-    values = resolvables(wanted, since=instant)
-    changes = {schedule.pk: next_change(values[schedule.pk], instant) for schedule in wanted}
+    values = resolvables(wanted, since=since) if wanted else {}
+    return {schedule: values[schedule.pk] for schedule in wanted}
+
+
+def on_call_rows(values: Mapping[Schedule, resolve.Schedule], instant: datetime) -> list[OnCallRow]:
+    """Who answers at an instant that is not before the values begin."""
+    changes = {schedule: next_change(value, instant) for schedule, value in values.items()}
     known = named(name for change in changes.values() for name in (*change.people, *change.next_people))
     return [
         OnCallRow(
             schedule=schedule,
-            users=[known[name] for name in changes[schedule.pk].people],
-            until=changes[schedule.pk].until,
-            next_users=[known[name] for name in changes[schedule.pk].next_people],
-            next_from=changes[schedule.pk].next_from,
+            users=[known[name] for name in change.people],
+            until=change.until,
+            next_users=[known[name] for name in change.next_people],
+            next_from=change.next_from,
         )
-        for schedule in wanted
+        for schedule, change in changes.items()
     ]
+
+
+def next_start(values: Iterable[resolve.Schedule], user: User, start: datetime, end: datetime) -> datetime | None:
+    """When this person's next shift begins after `start`, or None before `end`."""
+    found = [
+        shift.start
+        for value in values
+        if _has_part(value, user.name)
+        for shift in resolve.shifts(value, start, end, is_whole=True)
+        if shift.user == user.name and shift.start > start
+    ]
+    return min(found, default=None)
+
+
+def _has_part(value: resolve.Schedule, name: str) -> bool:
+    """Does the schedule name this person at all? Working out its shifts takes longer than the look."""
+    is_in_turns = any(name in turn for layer in value.layers for turn in layer.participants)
+    return is_in_turns or any(override.user == name for override in value.overrides)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ A state is always told three times: by icon, by word, by colour.
 from __future__ import annotations
 
 import hashlib
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -19,7 +21,7 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import get_language, gettext, gettext_lazy
 
 from midwatch.core import clock
 from midwatch.web import assets
@@ -98,8 +100,21 @@ def asset(name: str) -> str:
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """`{% icon "bell" %}`. Without a label it is decoration and hidden from screen readers."""
-    about = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
-    return format_html('<svg class="icon" {}><use href="{}#{}"></use></svg>', about, assets.address("icons.svg"), name)
+    if not label:
+        return _decoration(name)
+    about = f'role="img" aria-label="{text(label)}"'
+    return SafeString(f'<svg class="icon" {about}><use href="{assets.address("icons.svg")}#{text(name)}"></use></svg>')
+
+
+@lru_cache(500)
+def _decoration(name: str) -> SafeString:
+    use = f'<use href="{assets.address("icons.svg")}#{text(name)}"></use>'
+    return SafeString(f'<svg class="icon" aria-hidden="true">{use}</svg>')
+
+
+def text(value: object) -> str:
+    """For HTML: escaped, unless it is HTML already. What `format_html` does to each argument, at a tenth of its cost."""
+    return value if isinstance(value, SafeString) else html.escape(str(value))
 
 
 @register.simple_tag
@@ -110,7 +125,7 @@ def drawn_icon(name: str) -> SafeString:
 
 
 def _badge(look: Look, word: object) -> SafeString:
-    return format_html('<span class="badge tone-{}">{}<span>{}</span></span>', look.tone, icon(look.icon), word)
+    return SafeString(f'<span class="badge tone-{text(look.tone)}">{icon(look.icon)}<span>{text(word)}</span></span>')
 
 
 @register.simple_tag
@@ -128,10 +143,11 @@ def badge(word: str, tone: str = "quiet", icon_name: str = "info-circle") -> Saf
 @register.simple_tag
 def priority_badge(priority: str) -> SafeString:
     look = PRIORITIES.get(priority) or Look(priority, "question-mark", "quiet")
-    return format_html(
-        '<span class="badge tone-{} priority{}" title="{}">{}<span>{}</span></span>',
-        look.tone, " is-loud" if priority == "P1" else "", look.word, icon(look.icon), priority,
-    )  # fmt: skip
+    loud = " is-loud" if priority == "P1" else ""
+    return SafeString(
+        f'<span class="badge tone-{look.tone} priority{loud}" title="{text(look.word)}">'
+        f"{icon(look.icon)}<span>{text(priority)}</span></span>"
+    )
 
 
 def relative(at: datetime, now: datetime) -> str:
@@ -169,33 +185,44 @@ def absolute(at: datetime) -> str:
     """In the viewer's zone, with its abbreviation, and with the day unless it is today."""
     local = timezone.localtime(at)
     is_today = local.date() == timezone.localtime(clock.now()).date()
-    return date_format(local, "H:i T" if is_today else "D j M H:i T", use_l10n=False)
+    if not _is_english():
+        return date_format(local, "H:i T" if is_today else "D j M H:i T", use_l10n=False)
+    day = "" if is_today else f"{local:%a} {local.day} {local:%b} "
+    return f"{day}{local:%H:%M %Z}"
 
 
 def absolute_long(at: datetime) -> str:
-    return date_format(timezone.localtime(at), "D j M Y H:i:s T", use_l10n=False)
+    local = timezone.localtime(at)
+    if not _is_english():
+        return date_format(local, "D j M Y H:i:s T", use_l10n=False)
+    return f"{local:%a} {local.day} {local:%b %Y %H:%M:%S %Z}"
 
 
-def _time(at: datetime, text: SafeString | str) -> SafeString:
+def _is_english() -> bool:
+    """Then Python's own names of days and months do, and a list of fifty moments takes no time to write."""
+    return (get_language() or "en").startswith("en")
+
+
+def _time(at: datetime, shown: str) -> str:
     stamp = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return format_html('<time datetime="{}" title="{}">{}</time>', stamp, absolute_long(at), text)
+    return f'<time datetime="{stamp}" title="{text(absolute_long(at))}">{text(shown)}</time>'
 
 
 @register.simple_tag
 def when(at: datetime | None, shape: str = "relative") -> SafeString:
     """A moment. `shape`: "relative" (4 min ago), "absolute" (Tue 3 Nov 02:14 CET), "both", or "countdown" (4:07)."""
     if at is None:
-        return format_html('<span class="text-secondary">{}</span>', gettext("never"))
+        return SafeString(f'<span class="text-secondary">{text(gettext("never"))}</span>')
     match shape:
         case "absolute":
-            return _time(at, absolute(at))
+            return SafeString(_time(at, absolute(at)))
         case "both":
-            moving = format_html("<rel-time>{}</rel-time>", _time(at, relative(at, clock.now())))
-            return format_html("{} ({})", _time(at, absolute(at)), moving)
+            moving = f"<rel-time>{_time(at, relative(at, clock.now()))}</rel-time>"
+            return SafeString(f"{_time(at, absolute(at))} ({moving})")
         case "countdown":
-            return format_html('<rel-time kind="countdown">{}</rel-time>', _time(at, countdown_text(at, clock.now())))
+            return SafeString(f'<rel-time kind="countdown">{_time(at, countdown_text(at, clock.now()))}</rel-time>')
         case "relative":
-            return format_html("<rel-time>{}</rel-time>", _time(at, relative(at, clock.now())))
+            return SafeString(f"<rel-time>{_time(at, relative(at, clock.now()))}</rel-time>")
         case _:
             raise template.TemplateSyntaxError(f"when: shape {shape!r}: say relative, absolute, both or countdown")
 
@@ -216,15 +243,19 @@ def initials(name: str) -> str:
 def person(context: Mapping[str, Any], user: object, note: str = "") -> SafeString:
     """A person's chip. `user`: a User, or a name when the person is only known by it; None reads "nobody"."""
     if user is None or user == "":
-        return format_html('<span class="person text-secondary">{}</span>', gettext("nobody"))
-    name = str(user)
-    tone = AVATAR_TONES[hashlib.blake2s(name.encode()).digest()[0] % len(AVATAR_TONES)]
+        return SafeString(f'<span class="person text-secondary">{text(gettext("nobody"))}</span>')
     me = getattr(context.get("page"), "me", None)
-    soft = ' <span class="text-secondary">{}</span>'
-    mine = format_html(soft, f"({gettext('you')})") if me is not None and me == user else ""
-    tail = format_html(soft, note) if note else ""
-    face = format_html('<span class="avatar avatar-xs tone-{}" aria-hidden="true">{}</span>', tone, initials(name))
-    return format_html('<span class="person">{}<span>{}{}{}</span></span>', face, name, mine, tail)
+    return chip(str(user), is_me=me is not None and me == user, note=note)
+
+
+def chip(name: str, *, is_me: bool = False, note: str = "") -> SafeString:
+    """A person by name, with a coloured face."""
+    tone = AVATAR_TONES[hashlib.blake2s(name.encode()).digest()[0] % len(AVATAR_TONES)]
+    you = f"({gettext('you')})"
+    mine = f' <span class="text-secondary">{text(you)}</span>' if is_me else ""
+    tail = f' <span class="text-secondary">{text(note)}</span>' if note else ""
+    face = f'<span class="avatar avatar-xs tone-{tone}" aria-hidden="true">{text(initials(name))}</span>'
+    return SafeString(f'<span class="person">{face}<span>{text(name)}{mine}{tail}</span></span>')
 
 
 @register.inclusion_tag("components/field.html")

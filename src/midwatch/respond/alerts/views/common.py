@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from midwatch.core.actor import Actor
-from midwatch.core.contribute import badges
+from midwatch.core.contribute import Beside, badges
 from midwatch.people.queries import actor_of
 from midwatch.people.viewing import acting_user, viewer, where_next
 from midwatch.respond.alerts.actions import Outcome
+from midwatch.respond.alerts.lines import Line
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.alerts.queries import get_alert
 
@@ -57,12 +58,12 @@ def alert_act(do: Act) -> Callable[[HttpRequest, int], HttpResponse]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a list. `badges`: what higher rooms say beside it, as safe HTML."""
+    """A line of a list. `badges`: what higher rooms say beside it, as safe HTML or as values."""
 
-    alert: Alert
-    badges: Sequence[str]
+    alert: Line
+    badges: Sequence[str | Beside]
 
 
-def rows_of(request: HttpRequest, found: Sequence[Alert]) -> list[Row]:
+def rows_of(request: HttpRequest, found: Sequence[Line]) -> list[Row]:
     beside = badges("alert.row", request, found)
-    return [Row(alert, beside[alert.pk]) for alert in found]
+    return [Row(line, beside[line.pk]) for line in found]

@@ -23,8 +23,9 @@ from midwatch.people.viewing import acting_user, viewer, where_next
 from midwatch.respond.alerts.actions import Outcome, acknowledge_alert, resolve_alert
 from midwatch.respond.alerts.actions.people import PRIORITIES
 from midwatch.respond.alerts.forms import VIEWS, Filters, filters_from, whole_number, whole_numbers
+from midwatch.respond.alerts.lines import lines, lines_by_number
 from midwatch.respond.alerts.models import Alert, AlertStatus, Source
-from midwatch.respond.alerts.queries import alerts, newer_than
+from midwatch.respond.alerts.queries import newer_than
 from midwatch.respond.alerts.views.common import rows_of
 from midwatch.settings import settings
 
@@ -56,14 +57,14 @@ def alert_list(request: HttpRequest) -> HttpResponse:
     shown = whole_numbers(request.GET.get("rows", "").split(","), PAGE_SIZE)
     older: int | None = None
     if shown:
-        rows = alerts_by_number(shown)
+        rows = lines_by_number(shown)
     else:
-        found = alerts(filters.for_query(user), before_number=before, limit=PAGE_SIZE + 1)
+        found = lines(filters.for_query(user), before_number=before, limit=PAGE_SIZE + 1)
         rows = found[:PAGE_SIZE]
         older = rows[-1].number if len(found) > PAGE_SIZE else None
     newest = whole_number(request.GET.get("newest", ""))
     if newest is None:
-        newest = before - 1 if before else (rows[0].number or 0 if rows else 0)
+        newest = before - 1 if before else (rows[0].number if rows else 0)
     context: dict[str, Any] = {
         "filters": filters,
         "rows": rows_of(request, rows),
