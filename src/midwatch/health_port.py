@@ -1,4 +1,4 @@
-"""/healthz and /metrics of an engine that runs alone; beside a web part, that one's addresses serve."""
+"""/healthz, /readyz and /metrics of an engine that runs alone; beside a web part, that one's addresses serve."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from midwatch.engine import watch
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -17,10 +19,13 @@ class Handler(BaseHTTPRequestHandler):
         match self.path:
             case "/healthz":
                 self._answer(200, b"ok\n", TEXT)
+            case "/readyz":
+                problem = watch.problem()
+                self._answer(503 if problem else 200, f"{problem or 'ticking'}\n".encode(), TEXT)
             case "/metrics":
                 self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
             case _:
-                self._answer(404, b"/healthz or /metrics\n", TEXT)
+                self._answer(404, b"/healthz, /readyz or /metrics\n", TEXT)
 
     def _answer(self, status: int, body: bytes, content_type: str) -> None:
         self.send_response(status)

@@ -173,10 +173,12 @@ class Pager(FakeServer):
                 hold.released.wait(120)
         return reply
 
-    def hold(self, title: str) -> Hold:
-        """From now on messages about this title get no answer until the hold is released."""
-        made = self._holds[title] = Hold()
-        return made
+    def hold(self, title: str) -> None:
+        """From now on messages about this title get no answer until it is released."""
+        self._holds[title] = Hold()
+
+    def release(self, title: str) -> None:
+        self._holds.pop(title).released.set()
 
     def of(self, title: str) -> list[Arrival]:
         """Pages about it, in order."""

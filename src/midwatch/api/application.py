@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 from django.views.decorators.http import require_safe
@@ -158,7 +158,7 @@ def on_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse
 @api.exception_handler(DatabaseError)
 def on_database_error(request: HttpRequest, error: DatabaseError) -> HttpResponse:
     """Locked, restarting, gone: nothing is half-done, so the same request may be sent again."""
-    if not isinstance(error, OperationalError):
+    if not isinstance(error, OperationalError | InterfaceError | InternalError):
         return on_fault(request, error)
     log.warning("database does not answer: %s", type(error).__name__, exc_info=error)
     return problems.answer(request, ProblemError("unavailable", "nothing was changed; try again in a few seconds"))

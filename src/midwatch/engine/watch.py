@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 from datetime import timedelta
-from math import inf
 
 from django.db import connection, transaction
 
@@ -21,11 +20,24 @@ from midwatch.settings import settings
 log = logging.getLogger("midwatch.watch")
 BEAT_SECONDS = 1.0
 SLOW_SECONDS = 5.0
+STALLED_SECONDS = 10.0
 STUCK_SECONDS = 60.0
 GIVE_UP_SECONDS = 150.0  # the supervisor starts another engine; leases cover what this one held
 PING_SECONDS = 60.0
 LATE_SECONDS_MAX = 30.0  # the dead-man ping is sent only while nothing is later than this
 EX_SOFTWARE = 70
+
+
+_running: list[Watch] = []
+
+
+def problem() -> str:
+    """Why the engine of this process does no work now, or "": what /readyz of its health port says."""
+    return (
+        _running[-1].problem
+        if _running
+        else "the engine has not started yet: it waits for the database, or its migrations"
+    )
 
 
 class Watch:
@@ -39,6 +51,7 @@ class Watch:
         self._wall = (clock.machine_now(), clock.monotonic())
         self._stop = threading.Event()
         self._latest = 0.0
+        self._is_cut_off = False
         self._is_held = True  # until the first look: an outside monitor must not hear "well" from who pages nobody
         self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
 
@@ -55,6 +68,15 @@ class Watch:
 
     def start(self) -> None:
         self._thread.start()
+        _running.append(self)
+
+    @property
+    def problem(self) -> str:
+        """Why this engine does no work now, or ""."""
+        if self._is_cut_off:
+            return "the database cannot be reached"
+        still = clock.monotonic() - self._ticked
+        return f"no tick for {still:.0f} s" if still > STALLED_SECONDS else ""
 
     def stop(self) -> None:
         self._stop.set()
@@ -64,7 +86,7 @@ class Watch:
     def is_cut_off(self) -> None:
         """The database is away: that is no fault of this process, which must not end for it, and no "all is well"."""
         self._ticked = clock.monotonic()
-        self._latest = inf
+        self._is_cut_off = True
 
     def beat(self) -> None:
         """After a tick, at most once a second: the node lives, this late."""
@@ -73,6 +95,7 @@ class Watch:
             return
         self._beat_at = self._ticked
         self._learn_clock()
+        self._is_cut_off = False
         now = clock.now()
         by_kind = lateness(now)
         for kind, seconds in by_kind.items():
@@ -119,7 +142,7 @@ class Watch:
             if still > SLOW_SECONDS and not is_slow:
                 log.warning("the engine is %s: no tick for %.0f s", "stuck" if still > STUCK_SECONDS else "slow", still)
             is_slow = still > SLOW_SECONDS
-            if not is_slow and not self._is_held and self._latest <= LATE_SECONDS_MAX:
+            if not is_slow and not self._is_cut_off and not self._is_held and self._latest <= LATE_SECONDS_MAX:
                 self._ping()
 
     def _ping(self) -> None:

@@ -13,6 +13,7 @@ house: list[URLPattern | URLResolver] = [
     path("", include("midwatch.web.account_urls")),
 ]
 
+handler500 = "midwatch.web.errors.server_error"
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
