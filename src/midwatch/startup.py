@@ -24,6 +24,7 @@ from midwatch.settings import api_token, settings
 log = logging.getLogger("midwatch.startup")
 
 BACKUPS_KEPT = 3
+HALF_MOVED = "(a `midwatch move` into this database is not finished: run it again)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,21 @@ def adopt_hold() -> bool:
 
 
 def pending_migrations() -> list[str]:
-    """Names of the migrations that the database has not seen: `alerts.0002_more`."""
+    """Names of the migrations that the database has not seen: `alerts.0002_more`. Half a move is none that may be used."""
+    if connection.vendor == "postgresql" and _is_half_moved():
+        return [HALF_MOVED]
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def _is_half_moved() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('midwatch_move') IS NOT NULL")
+        if not cursor.fetchone()[0]:
+            return False
+        cursor.execute("SELECT count(*) FROM midwatch_move WHERE state <> 'done'")
+        return bool(cursor.fetchone()[0])
 
 
 def upgrade() -> list[str]:
@@ -76,6 +88,8 @@ def upgrade() -> list[str]:
         return pending
     with upgrading(connection):
         pending = pending_migrations()
+        if pending == [HALF_MOVED]:
+            raise SystemExit("a `midwatch move` into this database is not finished: run it again first")
         _migrate()
     return pending
 

@@ -36,6 +36,7 @@ ORPHANS_KILLED_AFTER_SECONDS = 8.0
 HEALTHY_SECONDS = 30.0  # a child that ran so long starts its back-off anew
 BACK_OFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 BACKLOG = 2048
+MOVED = "moved-to-postgresql.json"  # of the data directory: it must not page any more (core.move_mark)
 ADDRESS_FILE = "address"  # of the data directory: the command line beside us builds its links with it
 GO = b"G"  # to a child: the database is prepared
 
@@ -96,7 +97,9 @@ def _take(args: Namespace) -> None:
         host = "127.0.0.1" if args.host in {"0.0.0.0", "::", ""} else args.host  # noqa: S104 - a comparison
         os.environ[LISTEN_URL] = f"http://[{host}]:{args.port}" if ":" in host else f"http://{host}:{args.port}"
     settings.cache_clear()
-    settings()
+    if settings().is_sqlite and (settings().data_dir / MOVED).exists():
+        mark = importlib.import_module("midwatch.core.move_mark")
+        raise SystemExit(mark.problem(settings().data_dir))
 
 
 def _bind(host: str, port: int) -> socket.socket:

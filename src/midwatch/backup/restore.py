@@ -39,7 +39,7 @@ def restore(file: Path, data_dir: Path, *, is_forced: bool = False) -> tuple[Man
         )
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _held(data_dir), tempfile.TemporaryDirectory(prefix=".restore-", dir=data_dir) as work:
+        with held(data_dir), tempfile.TemporaryDirectory(prefix=".restore-", dir=data_dir) as work:
             manifest = _unpacked(file, Path(work))
             restore_mark.write(data_dir, backup_at=manifest.created_at)
             aside = _put_aside(data_dir)
@@ -52,7 +52,7 @@ def restore(file: Path, data_dir: Path, *, is_forced: bool = False) -> tuple[Man
 
 
 @contextmanager
-def _held(data_dir: Path) -> Iterator[None]:
+def held(data_dir: Path) -> Iterator[None]:
     """Nobody else may use the directory meanwhile. The kernel frees these locks when a process dies."""
     with ExitStack() as stack:
         for name in LOCKS:

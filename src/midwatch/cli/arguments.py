@@ -81,6 +81,14 @@ def restore(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, with --hold")
 
 
+def move(parser: ArgumentParser) -> None:
+    one = parser.add_mutually_exclusive_group(required=True)
+    one.add_argument(
+        "--to", metavar="DATABASE_URL", help="an empty database: postgresql://user@host/name (password: ~/.pgpass)"
+    )
+    one.add_argument("--back", action="store_true", help="make the old data directory usable again")
+
+
 def user_create(parser: ArgumentParser) -> None:
     parser.add_argument("name", help="the slug used in configuration and commands: ana")
     parser.add_argument(

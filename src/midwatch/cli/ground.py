@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, OperationalError, ProgrammingError, connection
 
 from midwatch.cli.output import VerbError, complain
-from midwatch.core import logs
+from midwatch.core import logs, move_mark
 from midwatch.settings import LISTEN_URL, raw, settings
 from midwatch.supervisor import ADDRESS_FILE
 
@@ -43,6 +43,8 @@ def there_must_be_a_database() -> None:
             f"there is no Midwatch in {found.data_dir}: start it with `midwatch serve`, "
             "or name its directory with --data or MIDWATCH_DATA_DIR"
         )
+    if found.is_sqlite and (why := move_mark.problem(found.data_dir)):
+        raise VerbError(why)
 
 
 def learn_address() -> None:

@@ -125,6 +125,14 @@ VERBS: tuple[Verb, ...] = (
         acts=True,
     ),
     Verb(
+        "move",
+        "midwatch.cli.moving:move",
+        "bring the embedded database to PostgreSQL; resumable, counts compared",
+        arguments.move,
+        "midwatch move --to postgresql://midwatch@db.example.com/midwatch",
+        needs="nothing",
+    ),
+    Verb(
         "upgrade",
         "midwatch.cli.upgrade:upgrade",
         "bring the database to this version (SQLite: after a backup)",
