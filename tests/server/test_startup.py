@@ -20,8 +20,8 @@ def forget_a_migration(data_dir: Path) -> None:
     import sqlite3
 
     with sqlite3.connect(data_dir / "midwatch.sqlite3") as main:
-        main.execute("DELETE FROM django_migrations WHERE app = 'engine'")
-        main.execute("DROP TABLE engine_node")
+        main.execute("DELETE FROM django_migrations WHERE app = 'sessions'")
+        main.execute("DROP TABLE django_session")
 
 
 def test_a_new_database_needs_no_backup_and_an_old_one_keeps_three(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_new_database_needs_no_backup_and_an_old_one_keeps_three(tmp_path: Pat
         forget_a_migration(data_dir)
         done = run(env, "print(startup.pending_migrations()); startup.prepare(None)")
         assert done.returncode == 0, done.stderr
-        assert done.stdout == "['engine.0001_initial']\n"
+        assert done.stdout == "['sessions.0001_initial']\n"
     kept = sorted((data_dir / "backups").iterdir())
     assert len(kept) == 3
     with tarfile.open(kept[-1]) as archive:
@@ -54,7 +54,7 @@ def test_no_migration_without_a_backup(tmp_path: Path) -> None:
     done = run(env, "startup.prepare(None)")
     assert done.returncode == 1
     assert "no migration without a backup" in done.stderr
-    assert run(env, "print(startup.pending_migrations())").stdout == "['engine.0001_initial']\n"
+    assert run(env, "print(startup.pending_migrations())").stdout == "['sessions.0001_initial']\n"
 
 
 def test_everything_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -145,12 +145,18 @@ def _postgresql() -> list[Check]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT version(), current_setting('synchronous_standby_names'), current_setting('fsync')")
         version, standbys, fsync = cursor.fetchone()
-        cursor.execute("SELECT current_setting('synchronous_commit'), pg_is_in_recovery()")
-        commit, is_standby = cursor.fetchone()
+        cursor.execute(
+            "SELECT current_setting('synchronous_commit'), pg_is_in_recovery(), current_setting('transaction_read_only')"
+        )
+        commit, is_standby, read_only = cursor.fetchone()
     checks = [Check("database.server", question, "ok", " ".join(str(version).split()[:2]))]
     if is_standby:
         remedy = "add target_session_attrs=read-write to MIDWATCH_DATABASE_URL"
         checks.append(Check("database.writable", question, "failed", "this is a standby, it cannot be written", remedy))
+    elif read_only == "on":
+        text = "its sessions are read-only: events are refused with 503, and nobody is paged"
+        remedy = "ALTER DATABASE ... RESET default_transaction_read_only (or the role's); is the server short of disk?"
+        checks.append(Check("database.writable", question, "failed", text, remedy))
     if fsync != "on" or commit == "off":
         text = f"fsync is {fsync}, synchronous_commit is {commit}: a power cut loses events"
         checks.append(Check("database.durability", question, "failed", text, "set both to on"))
