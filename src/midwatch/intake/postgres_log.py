@@ -102,7 +102,9 @@ class PostgresStore:
 
     def check(self) -> None:
         try:
-            self._open().execute("UPDATE intake_event SET token = token WHERE false")  # fails where nothing may be written
+            self._open().execute(
+                "UPDATE intake_event SET token = token WHERE false"
+            )  # fails where nothing may be written
             self._open().execute("SELECT pg_current_xact_id()")  # a commit of its own; fails on a standby
         except psycopg.Error as error:
             self.close()
