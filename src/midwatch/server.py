@@ -21,7 +21,6 @@ from typing import Any, NoReturn
 import uvicorn
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from midwatch.core.guard import guarded
 from midwatch.core.integration import sources
@@ -30,6 +29,7 @@ from midwatch.intake.http import App, Receive, Scope, Send
 from midwatch.intake.keys import SourceKeys, table
 from midwatch.intake.lane import Lane
 from midwatch.intake.log import store
+from midwatch.intake.protocol import Protocol
 from midwatch.intake.writer import Writer
 from midwatch.settings import settings
 from midwatch.web.bridge import Bridge
@@ -40,7 +40,6 @@ FLUSH_SECONDS = 5.0
 OPEN_SECONDS = 5.0
 GRACE_SECONDS = 1  # for requests under way when the process is told to end
 KEEP_ALIVE_SECONDS = 75  # longer than senders keep theirs: closing first would cost one of them an event
-SILENT_SECONDS = 30.0
 SWITCH_SECONDS = 0.001  # of the interpreter's lock: a page being rendered must not hold up the lane for 5 ms
 
 
@@ -123,18 +122,6 @@ class Server(uvicorn.Server):
         if self.started:
             for tell in self._on_ready:
                 tell()
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, but a connection that says nothing, or not all of its headers, does not stay for ever."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.loop.call_later(SILENT_SECONDS, self._close_if_silent)
-
-    def _close_if_silent(self) -> None:
-        if getattr(self, "cycle", None) is None and not self.transport.is_closing():
-            self.transport.close()
 
 
 def _raise_file_limit() -> None:

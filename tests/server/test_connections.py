@@ -13,6 +13,7 @@ import pytest
 from running import free_port, until
 
 from midwatch import server
+from midwatch.intake import protocol
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -32,7 +33,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[server.Server, int]]:
-    monkeypatch.setattr(server, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "SILENT_SECONDS", 0.3)
     port = free_port()
     made = server.Server(server.config(app, server.Address(port=port)), [])
     thread = threading.Thread(target=made.run, daemon=True)
@@ -78,3 +79,11 @@ def test_an_end_does_not_wait_for_a_request_that_hangs(running: tuple[server.Ser
         made.should_exit = True
         until(lambda: not made.server_state.tasks)
         assert time.monotonic() - started < 5  # a second of grace, on an idle machine
+
+
+def test_a_later_request_that_never_ends_its_headers_is_closed(running: tuple[server.Server, int]) -> None:
+    with socket.create_connection(("127.0.0.1", running[1])) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert slow.recv(1_000).startswith(b"HTTP/1.1 200 ")
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        assert is_closed(slow)

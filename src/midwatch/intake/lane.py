@@ -17,7 +17,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 from midwatch.core import clock
@@ -43,6 +43,9 @@ from midwatch.intake.http import (
 from midwatch.intake.keys import KnownSource, SourceKeys, UnreadableError
 from midwatch.intake.records import CHANGE, EVENT, PING, REFUSED, Kind, LogError, microseconds, minted_text
 from midwatch.intake.writer import FullError, Writer
+
+if TYPE_CHECKING:
+    from midwatch.intake.protocol import PlainEvent
 
 READ_SECONDS = 30.0
 BODY_MAX_DEFAULT = 1024 * 1024
@@ -85,7 +88,7 @@ class Lane:
     """Raw ASGI: what is not the lane's goes to `behind`."""
 
     def __init__(self, writer: Writer, keys: SourceKeys, sources: Mapping[str, Source], behind: App) -> None:
-        self._writer = writer
+        self.writer = writer
         self._keys = keys
         self._behind = behind
         self._limits = {name: source.BODY_MAX for name, source in sources.items()}
@@ -95,6 +98,7 @@ class Lane:
         self._pagerduty = sources.get(PAGERDUTY)
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
+        self.arriving: dict[PlainEvent, float] = {}  # on the short way, whose bodies are not complete: until when
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
@@ -115,6 +119,11 @@ class Lane:
             await self._refuse(send, refusal)
         except GoneError:
             pass  # nobody is there to be answered, and nothing was promised
+
+    def plain_source(self, key: str) -> int | None:
+        """Whose event this is, when it is plain: a key in memory, of a source without words of its own."""
+        known = self._keys.hit(key) or self._keys.hit(key.rstrip("/"))
+        return None if known is None or known.type in self._replies else known.id
 
     # --- the three ways in ---
 
@@ -192,7 +201,7 @@ class Lane:
         try:
             known = await self._keys.find(key)
         except UnreadableError as error:
-            raise _busy(str(error)) from error
+            raise busy(str(error)) from error
         if known is None:
             _unknown_key()
         return known
@@ -225,7 +234,11 @@ class Lane:
         """Ends the wait for bodies that do not arrive. One look at all of them costs less than a timer for each."""
         while True:
             await asyncio.sleep(1.0)
-            oldest = time.monotonic() - READ_SECONDS
+            now = time.monotonic()
+            for event in [event for event, until in self.arriving.items() if until < now]:
+                del self.arriving[event]
+                event.protocol.hand_over(event)
+            oldest = now - READ_SECONDS
             for task in [task for task, since in self._reading.items() if since < oldest]:
                 if task not in self._overdue:
                     self._overdue.add(task)
@@ -279,9 +292,9 @@ class Lane:
         """On disk when this returns. Returns the event's token."""
         token = os.urandom(16).hex()
         try:
-            await self._writer.submit((token, source_id, kind, microseconds(clock.now()), content_type, minted, body))
+            await self.writer.submit((token, source_id, kind, microseconds(clock.now()), content_type, minted, body))
         except (FullError, LogError) as error:
-            raise _busy(str(error)) from error
+            raise busy(str(error)) from error
         return token
 
     async def _refuse(self, send: Send, refusal: RefusalError) -> None:
@@ -316,6 +329,7 @@ def _unknown_key() -> NoReturn:
     raise RefusalError(401, "this key is not known")
 
 
-def _busy(why: str) -> RefusalError:
+def busy(why: str) -> RefusalError:
+    """Not now: the sender shall come again."""
     reason = f"events cannot be taken now ({why}): send it again"
     return RefusalError(503, reason, headers=(RETRY_AFTER,))

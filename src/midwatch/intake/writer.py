@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, Protocol
 
 from midwatch.core import clock
 from midwatch.core.guard import guarded
@@ -34,7 +34,19 @@ PRUNE_ROWS = 1_000
 KIND: Final = 2  # places in a Row
 BODY: Final = 6
 
-Waiting = tuple[Row, "asyncio.Future[None]"]
+
+class Waiter(Protocol):
+    """Who is told what became of a row, in the event loop's thread: a future, or what looks like one."""
+
+    def done(self) -> bool:
+        """Nobody waits any more."""
+
+    def set_result(self, result: None, /) -> None: ...
+
+    def set_exception(self, error: LogError, /) -> None: ...
+
+
+Waiting = tuple[Row, Waiter]
 
 
 class FullError(Exception):
@@ -80,18 +92,23 @@ class Writer:
 
     def submit(self, row: Row) -> asyncio.Future[None]:
         """The future is done when the row is on disk; it raises `LogError`. Raises `FullError` at once."""
+        assert self._loop is not None, "start() comes first"
+        future = self._loop.create_future()
+        self.hand_in(row, future)
+        return future
+
+    def hand_in(self, row: Row, waiter: Waiter) -> None:
+        """The same for somebody who is told in place of a future."""
         if self._problem or self._is_stopping:
             raise FullError(self._problem or "the server ends")
         if len(self._queue) >= self._queue_max or self._bytes > BYTES_QUEUED_MAX:
             raise FullError("too many events are waiting")
         assert self._loop is not None, "start() comes first"
-        future = self._loop.create_future()
         self._bytes += len(row[BODY])
-        self._queue.append((row, future))
+        self._queue.append((row, waiter))
         if not self._is_rung:
             self._is_rung = True
             self._loop.call_soon(self._bell.put, None)  # after the requests that this turn of the loop has read
-        return future
 
     async def opened(self, timeout_seconds: float) -> None:
         """Wait for the first look at the log; when it fails or lasts, senders get 503 until it succeeds."""
