@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
@@ -112,3 +113,8 @@ def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     assert found["title"]
     assert found["detail"]
     return found
+
+
+def asked(queries: CaptureQueriesContext) -> int:
+    """How many queries, but for the look at the hold, which a process takes once a second and not for each page."""
+    return len([query for query in queries.captured_queries if "engine_hold" not in query["sql"]])
