@@ -27,7 +27,7 @@ from midwatch.core import clock, net
 from midwatch.core.actor import Actor
 from midwatch.core.models import OutboxEvent
 from midwatch.engine import hold
-from midwatch.engine.pools import deliver_due
+from midwatch.engine.pools import Inline, deliver_due
 from midwatch.engine.tick import Ticker, next_due_at
 from midwatch.intake import log
 from midwatch.intake.records import microseconds
@@ -140,7 +140,8 @@ class Phone:
 class Story:
     def __init__(self) -> None:
         self.network = PhonesNetwork()
-        self.ticker = Ticker()
+        self.outlet = Inline()
+        self.ticker = Ticker(self.outlet)
         self.people: dict[str, Phone] = {}
         self.expected_failures: set[str] = set()  # guarded jobs that this story makes fail
 
@@ -383,7 +384,7 @@ class Story:
     def settle(self) -> None:
         """Until nothing is due at this moment."""
         for _ in range(1_000):
-            if self.ticker.tick() + deliver_due() == 0:
+            if self.ticker.tick() + deliver_due(self.outlet) == 0:
                 return
         raise AssertionError("the engine does not come to rest")
 

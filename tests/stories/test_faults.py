@@ -19,7 +19,7 @@ from midwatch.people.models import NotificationRule
 from midwatch.respond.alerts.models import Alert, SourceProblem
 from midwatch.respond.escalation.actions import answers, running
 from midwatch.respond.escalation.models import Escalation
-from midwatch.respond.notify.actions import claim_deliveries, deliveries, pages, send_claimed
+from midwatch.respond.notify.actions import deliveries, pages, send_claimed
 from midwatch.respond.notify.actions.deliveries import compose
 from midwatch.respond.notify.models import Delivery
 from stories.phones import refuses
@@ -316,7 +316,7 @@ def test_killed_between_claim_and_receipt_it_is_sent_again_after_the_lease_and_s
     story.arrives(story.source(), {"title": "disk full", "priority": "P1"})
     while story.ticker.tick():
         pass
-    (claimed,) = claim_deliveries("webhook", by="a node that dies", limit=10)
+    (claimed,) = story.outlet.take()  # claimed with the commit that opened the alert
     assert claimed.state == "sending"
     ana.is_silent()
     story.forward(seconds=19)
@@ -333,7 +333,7 @@ def test_killed_after_sending_the_repeat_is_the_same_message(story: Story, monke
     story.arrives(story.source(), {"title": "disk full", "priority": "P1"})
     while story.ticker.tick():
         pass
-    (claimed,) = claim_deliveries("webhook", by="a node that dies", limit=10)
+    (claimed,) = story.outlet.take()  # claimed with the commit that opened the alert
     monkeypatch.setattr(deliveries, "write_sent", lambda *_: (_ for _ in ()).throw(OperationalError("gone")))
     with pytest.raises(OperationalError):
         send_claimed(claimed)
@@ -352,7 +352,7 @@ def test_a_receipt_that_comes_after_the_lease_is_written_all_the_same(story: Sto
     story.arrives(story.source(), {"title": "disk full", "priority": "P1"})
     while story.ticker.tick():
         pass
-    (slow,) = claim_deliveries("webhook", by="slow node", limit=10)
+    (slow,) = story.outlet.take()
     sent = deliveries.transport(deliveries.prepare(slow))
     clock.forward(timedelta(seconds=30))
     deliveries.write_sent([sent])

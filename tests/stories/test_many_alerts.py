@@ -10,6 +10,7 @@ from django.db import connections
 
 from midwatch.core import clock, net
 from midwatch.engine.pools import Pools
+from midwatch.engine.tick import Ticker
 from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import change_priority
 from midwatch.respond.alerts.models import Alert
@@ -357,6 +358,7 @@ def test_two_nodes_that_send_at_once_keep_one_persons_limit_and_say_nothing_twic
     story.policy(steps=[("ana", "0m")])
     for number in range(40):
         story.arrives(story.source(), {"title": f"alert {number}", "priority": "P1"})
+    story.ticker = Ticker()  # no senders at hand: all of them wait
     while story.ticker.tick():
         pass
     both = threading.Barrier(2)
@@ -423,6 +425,7 @@ def test_a_provider_that_hangs_delays_no_other_channel(story: Story) -> None:
     story.network.broken["ana/sms"] = hangs
     story.network.on_ring = has_rung.set
     story.arrives(story.source(), {"title": "disk full", "priority": "P1"})
+    story.ticker = Ticker()
     while story.ticker.tick():
         pass
     pools = Pools(senders=1, node="here")

@@ -8,7 +8,6 @@ from django.db import DataError, OperationalError
 
 from midwatch.engine import events
 from midwatch.respond.alerts.models import Alert, SourceProblem
-from midwatch.respond.notify.actions import claim_deliveries
 from midwatch.respond.notify.actions.deliveries import prepare, transport, write_sent
 from midwatch.respond.notify.models import Delivery
 from stories.story import Story
@@ -25,7 +24,7 @@ def waiting(story: Story) -> None:
 def test_a_node_that_slept_after_taking_a_message_leaves_it_to_the_next(story: Story) -> None:
     (ana,) = story.phones("ana")
     waiting(story)
-    (claimed,) = claim_deliveries("webhook", by="a node that sleeps", limit=10)
+    (claimed,) = story.outlet.take()
     parcel = prepare(claimed)
     story.forward(seconds=30)  # another node sends it meanwhile
     ana.rings_with("disk full")
@@ -38,7 +37,7 @@ def test_a_node_that_slept_after_taking_a_message_leaves_it_to_the_next(story: S
 def test_a_node_that_slept_on_the_wire_writes_over_nothing_and_says_that_it_came_twice(story: Story) -> None:
     (ana,) = story.phones("ana")
     waiting(story)
-    (claimed,) = claim_deliveries("webhook", by="a node that sleeps", limit=10)
+    (claimed,) = story.outlet.take()
     parcel = prepare(claimed)
     back = transport(parcel)
     ana.rings_with("disk full")

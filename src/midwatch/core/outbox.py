@@ -10,6 +10,7 @@ from django.db import transaction
 
 from midwatch.core import clock, wake
 from midwatch.core.models import OutboxEvent
+from midwatch.core.rows import insert_rows
 
 
 def emit(name: str, payload: Mapping[str, Any], *, due_at: datetime | None = None) -> None:
@@ -19,7 +20,7 @@ def emit(name: str, payload: Mapping[str, Any], *, due_at: datetime | None = Non
 
 def emit_many(name: str, payloads: Iterable[Mapping[str, Any]], *, due_at: datetime | None = None) -> None:
     now = clock.now()
-    OutboxEvent.objects.bulk_create(
+    insert_rows(
         [OutboxEvent(name=name, payload=dict(payload), created_at=now, due_at=due_at or now) for payload in payloads]
     )
     transaction.on_commit(wake.wake)

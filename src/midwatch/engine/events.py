@@ -20,6 +20,8 @@ from midwatch.core import clock, integration
 from midwatch.core.actor import ENGINE
 from midwatch.core.guard import guarded
 from midwatch.core.integration import DESCRIPTION_MAX, Event, Refused, Rejected
+from midwatch.core.rows import insert_rows, update_columns
+from midwatch.core.statements import Select
 from midwatch.core.text import clean
 from midwatch.engine import metrics
 from midwatch.intake import log
@@ -35,6 +37,7 @@ PROBLEMS_MAX = 20  # of a source and batch that are written down
 ITEMS_MAX = 200  # in one transaction: a payload may hold thousands, and engine transactions stay short
 PING_KEY = "midwatch/ping"
 Kind = SourceProblem.Kind
+SOURCES = Select(lambda ids: Source.objects.select_related("service__team").filter(pk__in=ids))
 
 
 @dataclass(slots=True)
@@ -128,7 +131,7 @@ def process(records: list[Record]) -> tuple[int, int]:
     parsed, count, items = parse_all(records)
     if parsed.arrivals:
         start(record(parsed.arrivals).opened)
-    ChangeEvent.objects.bulk_create(parsed.changes)
+    insert_rows(parsed.changes)
     for source, kind, reason, token in _once_a_source(parsed.problems):
         start(report_problem(source, kind, reason, token=token).opened)
     _heard(parsed.heard)
@@ -151,14 +154,16 @@ def _heard(sources: Mapping[int, Source]) -> None:
     """Whatever came, the source has spoken."""
     now = clock.now()
     for source in sources.values():
-        expected = now + timedelta(seconds=source.expect_every_seconds) if source.expect_every_seconds else None
-        Source.objects.filter(pk=source.pk).update(last_event_at=now, expected_at=expected)
+        source.last_event_at = now
+        every = source.expect_every_seconds
+        source.expected_at = now + timedelta(seconds=every) if every else None
+    update_columns(sources.values(), ["last_event_at", "expected_at"])
     end_silence([source for source in sources.values() if source.expect_every_seconds])
 
 
 def parse_all(records: list[Record]) -> tuple[Parsed, int, int]:
     """What as many of them say as one transaction takes; how many that are, and how many items of the next."""
-    sources = Source.objects.select_related("service__team").in_bulk({one.source_id for one in records})
+    sources = {source.pk: source for source in SOURCES({one.source_id for one in records})}
     parsed = Parsed()
     for count, one in enumerate(records):
         if parsed.size >= ITEMS_MAX:

@@ -16,10 +16,18 @@ from midwatch.core import clock, leases
 from midwatch.core.actor import ENGINE
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
+from midwatch.core.statements import Select
 from midwatch.people.models import Team
 from midwatch.people.queries import administrators
 from midwatch.respond.escalation.actions import answers, page_somebody
 
+REACTIONS_DUE = Select(
+    lambda now: (
+        OutboxEvent.objects.filter(done_at=None, quarantined_at=None, due_at__lte=now)
+        .order_by("due_at", "id")
+        .values_list("pk", flat=True)[:1]
+    )
+)
 LEASE = timedelta(seconds=10)
 ATTEMPTS_MAX = 8
 Handler = Callable[[Mapping[str, Any]], None]
@@ -67,7 +75,7 @@ def react(*, limit: int = 50) -> int:
     """Do what follows from what happened. Returns how many events were due."""
     now = clock.now()
     due = OutboxEvent.objects.filter(done_at=None, quarantined_at=None, due_at__lte=now).order_by("due_at", "id")
-    if not due.exists():
+    if not REACTIONS_DUE(now):
         return 0
     events = leases.claim(due, now=now, lease=LEASE, limit=limit)
     for event in events:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import sys
 import threading
 from contextlib import suppress
 
@@ -22,6 +23,7 @@ from midwatch.settings import settings
 
 log = logging.getLogger("midwatch.engine")
 POLL_SECONDS = 0.5  # the safety net below waking up
+SWITCH_SECONDS = 0.0005  # a sender waits no longer than this for the engine's thread; Python's own 5 ms are felt
 BREATH_SECONDS = 0.001  # between two transactions of a long run, so that others get the write ticket
 
 
@@ -33,9 +35,10 @@ def main(stop: threading.Event) -> None:
     """Runs until `stop` is set. Whoever sets it should also wake the engine."""
     node = node_name()
     expect(integration.channels())
+    sys.setswitchinterval(SWITCH_SECONDS)
     pools = Pools(senders=settings().channel_threads, node=node)
     watch = Watch(node)
-    ticker = Ticker(after_job=pools.wake)
+    ticker = Ticker(pools)
     reach = Reach()
     while not (stop.is_set() or (reach.try_() and guarded("node", watch.enlist, otherwise=False))):
         stop.wait(POLL_SECONDS)
@@ -44,6 +47,7 @@ def main(stop: threading.Event) -> None:
         watch.start()
         pools.start()
         log.info("the engine runs as %s", node)
+        is_woken = False
         while not stop.is_set():
             if not reach.try_():
                 watch.is_cut_off()
@@ -51,10 +55,13 @@ def main(stop: threading.Event) -> None:
                 continue
             done = guarded("tick", ticker.tick, otherwise=0)
             guarded("watch", watch.beat, otherwise=None)
+            if is_woken:
+                guarded("wake", pools.wake, otherwise=None)  # the web may have written a message itself
+                is_woken = False
             if done:
                 stop.wait(BREATH_SECONDS)
-            elif waiter.wait(_pause()):
-                guarded("wake", pools.wake, otherwise=None)  # the web may have written a message itself
+            else:
+                is_woken = waiter.wait(_pause())
         pools.stop()
         with suppress(DatabaseError):
             watch.stop()

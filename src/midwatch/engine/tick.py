@@ -15,6 +15,7 @@ from midwatch.core import clock
 from midwatch.core.actor import Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
+from midwatch.core.statements import Select
 from midwatch.engine import events, hold, metrics, notices
 from midwatch.engine.reactions import react
 from midwatch.people.actions import forget_old_access
@@ -26,7 +27,23 @@ from midwatch.respond.escalation.actions import answers, run_due, start
 from midwatch.respond.escalation.models import Escalation
 from midwatch.respond.notify.actions import advance_due_pages, pass_on_overdue
 from midwatch.respond.notify.models import Delivery, DeliveryState, Page, PageState
+from midwatch.respond.notify.outlet import Outlet, sending_through
 
+ESCALATIONS = Escalation.objects.exclude(due_at=None).order_by("due_at").values_list("due_at", flat=True)
+PAGES = (
+    Page.objects.filter(state=PageState.RUNNING)
+    .exclude(due_at=None)
+    .order_by("due_at")
+    .values_list("due_at", flat=True)
+)
+REACTIONS = (
+    OutboxEvent.objects.filter(done_at=None, quarantined_at=None).order_by("due_at").values_list("due_at", flat=True)
+)
+NEXT_ESCALATION = Select(lambda: ESCALATIONS[:1])
+NEXT_PAGE = Select(lambda: PAGES[:1])
+NEXT_REACTION = Select(lambda: REACTIONS[:1])
+ESCALATIONS_DUE = Select(lambda now: ESCALATIONS.filter(due_at__lte=now)[:1])
+PAGES_DUE = Select(lambda now: PAGES.filter(due_at__lte=now)[:1])
 KEEP_DONE = timedelta(days=2)
 
 
@@ -40,14 +57,14 @@ def paging() -> dict[str, int] | None:
 
 def escalate() -> int:
     only = paging()
-    if only is None or not Escalation.objects.filter(due_at__lte=clock.now(), **only).exists():
+    if only is None or not ESCALATIONS_DUE(clock.now()):
         return 0
     return run_due(**only)
 
 
 def call_people() -> int:
     only = paging()
-    if only is None or not Page.objects.filter(state=PageState.RUNNING, due_at__lte=clock.now(), **only).exists():
+    if only is None or not PAGES_DUE(clock.now()):
         return 0
     return advance_due_pages(**only)
 
@@ -140,9 +157,9 @@ JOBS: tuple[Job, ...] = (
 
 @dataclass(slots=True)
 class Ticker:
-    """Runs the jobs. `after_job` is called when a job did something, so that what it made leaves without waiting for the rest."""
+    """Runs the jobs. What they write leaves by `outlet` with its commit, without waiting for the rest."""
 
-    after_job: Callable[[], None] = lambda: None
+    outlet: Outlet | None = None
     last_run: dict[str, datetime] = field(default_factory=dict)
 
     def tick(self) -> int:
@@ -155,22 +172,20 @@ class Ticker:
                 continue
             self.last_run[job.name] = now
             started = clock.monotonic()
-            count = guarded(job.name, job.work, otherwise=0)
+            outlet = self.outlet if guarded("hold", paging, otherwise=None) == {} else None
+            with sending_through(outlet):
+                count = guarded(job.name, job.work, otherwise=0)
+            if self.outlet is not None:
+                self.outlet.settle()
             metrics.JOB_SECONDS.labels(job.name).observe(clock.monotonic() - started)
-            if count:
-                done += count
-                self.after_job()
+            done += count
         metrics.TICKS.inc()
         return done
 
 
 def next_due_at() -> datetime | None:
     """When the engine has something to do next, if nothing new happens."""
-    moments = [
-        Escalation.objects.exclude(due_at=None).aggregate(at=Min("due_at"))["at"],
-        Page.objects.filter(state=PageState.RUNNING).exclude(due_at=None).aggregate(at=Min("due_at"))["at"],
-        OutboxEvent.objects.filter(done_at=None, quarantined_at=None).aggregate(at=Min("due_at"))["at"],
-    ]
+    moments = (*NEXT_ESCALATION(), *NEXT_PAGE(), *NEXT_REACTION())
     return min((moment for moment in moments if moment is not None), default=None)
 
 

@@ -20,6 +20,7 @@ import pysqlite3.dbapi2 as sqlite
 from django.db import connection
 
 from midwatch.core import wake
+from midwatch.core.statements import Select, Update
 from midwatch.intake.models import Offset
 from midwatch.intake.records import (
     BATCH_BYTES_MAX,
@@ -55,6 +56,13 @@ CREATE INDEX IF NOT EXISTS event_source ON event (source_id, id);
 INSERT INTO epoch SELECT '{epoch}' WHERE NOT EXISTS (SELECT 1 FROM epoch);
 COMMIT;
 """
+_OFFSET = Select(lambda: Offset.objects.filter(pk=1))
+_MOVE = Update(
+    lambda epoch, offset, items, old_epoch, old_offset, old_items: (
+        Offset.objects.filter(pk=1, epoch=old_epoch, offset=old_offset, items_done=old_items),
+        {"epoch": epoch, "offset": offset, "items_done": items},
+    )
+)
 _INSERT = f"INSERT INTO event ({COLUMNS}) VALUES "  # noqa: S608 - names of our own
 _ROW = "(?,?,?,?,?,?,?)"
 _SELECT = f"SELECT id, {COLUMNS} FROM event"  # noqa: S608
@@ -225,7 +233,7 @@ class SqliteLog:
     @staticmethod
     def _position(epoch: str, last: int) -> tuple[Offset, int, bool]:
         """(the stored offset, where to read on, is that a replay)."""
-        stored = Offset.objects.filter(pk=1).first() or Offset(pk=1)
+        stored = next(iter(_OFFSET()), None) or Offset(pk=1)
         is_ours = stored.epoch == epoch and stored.offset <= last  # an older copy of the log has fewer ids
         return stored, stored.offset if is_ours else 0, not is_ours and stored.epoch != ""
 
@@ -252,8 +260,7 @@ class SqliteLog:
     def _move(stored: Offset, epoch: str, offset: int, items: int) -> None:
         if stored._state.adding:
             Offset.objects.bulk_create([stored], ignore_conflicts=True)
-        as_read = Offset.objects.filter(pk=1, epoch=stored.epoch, offset=stored.offset, items_done=stored.items_done)
-        moved = as_read.update(epoch=epoch, offset=offset, items_done=items)
+        moved = _MOVE(epoch, offset, items, stored.epoch, stored.offset, stored.items_done)
         if moved != 1:
             raise ConflictError("the event log's offset was moved by another consumer")
 

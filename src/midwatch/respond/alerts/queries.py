@@ -10,6 +10,7 @@ from django.db.models import F, Q, QuerySet
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
+from midwatch.core.statements import Select
 from midwatch.core.zones import zone
 from midwatch.people.models import Membership, Team, User
 from midwatch.respond.alerts import grouping
@@ -136,10 +137,14 @@ def urgency_now(priority: str, service: Service | None, now: datetime) -> str:
 
 def maintenance_of(service_ids: Iterable[int], at: datetime) -> dict[int, Maintenance]:
     """The maintenance in force at `at`, by service."""
-    windows = Maintenance.objects.filter(service_id__in=list(service_ids), starts_at__lte=at, ends_at__gt=at).order_by(
-        "ends_at"
-    )
-    return {window.service_id: window for window in windows}
+    return {window.service_id: window for window in _IN_FORCE(set(service_ids), at)}
+
+
+_IN_FORCE = Select(
+    lambda services, at: Maintenance.objects.filter(
+        service_id__in=services, starts_at__lte=at, ends_at__gt=at
+    ).order_by("ends_at")
+)
 
 
 def maintenances(service: Service | None = None, *, limit: int = 50) -> list[Maintenance]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Prefetch
-
 from midwatch.catalog.models import Service
 from midwatch.core import clock
+from midwatch.core.statements import Select
 from midwatch.people.models import MemberRole, Membership, Team, User
 from midwatch.people.queries import administrators, may_edit_team
 from midwatch.respond.alerts.models import Alert, AlertStatus
@@ -29,6 +29,15 @@ from midwatch.respond.escalation.models import (
 from midwatch.respond.notify.queries import call_plans
 from midwatch.respond.oncall.models import Schedule
 from midwatch.respond.oncall.queries import users_on_call
+
+_STEPS = Select(lambda policies: PolicyStep.objects.filter(policy_id__in=policies).order_by("position"))
+_TARGETS = Select(
+    lambda policies: (
+        StepTarget.objects.filter(step__policy_id__in=policies)
+        .select_related("schedule", "team", "user")
+        .order_by("position", "id")
+    )
+)
 
 
 class OnCallNow:
@@ -119,9 +128,13 @@ def steps_by_policy(policies: Iterable[int]) -> dict[int, list[PolicyStep]]:
     """Steps with their targets, for many policies in a handful of queries."""
     wanted = list(policies)
     found: dict[int, list[PolicyStep]] = {pk: [] for pk in wanted}
-    steps = PolicyStep.objects.filter(policy_id__in=wanted)
-    targets = Prefetch("targets", StepTarget.objects.select_related("schedule", "team", "user"))
-    for step in steps.prefetch_related(targets).order_by("position"):
+    targets: dict[int, list[StepTarget]] = defaultdict(list)
+    for target in _TARGETS(wanted):
+        targets[target.step_id].append(target)
+    for step in _STEPS(wanted):
+        loaded = StepTarget.objects.all()
+        loaded._result_cache = targets[step.pk]  # as prefetch_related leaves it
+        step._prefetched_objects_cache = {"targets": loaded}  # type: ignore[attr-defined]
         found[step.policy_id].append(step)
     return found
 

@@ -10,6 +10,7 @@ from functools import cache
 
 from midwatch.core import integration
 from midwatch.core.integration import ChannelConfig
+from midwatch.core.statements import Select
 from midwatch.people.models import ContactMethod, NotificationRule, User
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.notify.models import Delivery, Page, PageState
@@ -17,6 +18,8 @@ from midwatch.respond.notify.plan import Rule
 from midwatch.settings import channel_values
 
 SEND_TIMEOUT_SECONDS = 10.0
+_CONTACTS = Select(lambda users: ContactMethod.objects.filter(user_id__in=users))
+_RULES = Select(lambda users: NotificationRule.objects.filter(user_id__in=users))
 DEFAULT_GAP = timedelta(minutes=1)
 
 
@@ -116,10 +119,10 @@ def call_plans(
     keys = set(wanted)
     known = {user.pk: user for user in users} if users is not None else User.objects.in_bulk({pk for pk, _ in keys})
     contacts: dict[int, dict[int, ContactMethod]] = defaultdict(dict)
-    for contact in ContactMethod.objects.filter(user_id__in=known):
+    for contact in _CONTACTS(known.keys()):
         contacts[contact.user_id][contact.pk] = contact
     rules: dict[tuple[int, str], list[NotificationRule]] = defaultdict(list)
-    for rule in NotificationRule.objects.filter(user_id__in=known):
+    for rule in _RULES(known.keys()):
         rules[rule.user_id, rule.urgency].append(rule)
     plans = {}
     for user_id, urgency in keys:

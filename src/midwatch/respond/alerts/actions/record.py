@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import F, Max
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock, outbox
 from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.integration import DESCRIPTION_MAX, KEY_MAX, TITLE_MAX, Event
-from midwatch.core.rows import update_columns
+from midwatch.core.rows import insert_rows, update_columns
+from midwatch.core.statements import Select, Update
 from midwatch.core.text import clean
 from midwatch.people.models import Team
 from midwatch.respond.alerts import grouping
@@ -22,6 +24,23 @@ from midwatch.respond.alerts.models import Alert, AlertStatus, NumberCounter, So
 from midwatch.respond.alerts.queries import urgency_now
 
 Key = tuple[int, str]
+LATEST = Select(
+    lambda sources, keys: (
+        Alert.objects.filter(source_id__in=sources, dedup_key__in=keys)
+        .order_by()
+        .values("source_id", "dedup_key")
+        .annotate(latest=Max("id"))
+        .values_list("source_id", "dedup_key", "latest")
+    )
+)
+ALERTS = Select(lambda ids: Alert.objects.select_related("service").filter(pk__in=ids))
+SEEN_AGAIN = Update(
+    lambda ids, times, now: (
+        Alert.objects.filter(pk__in=ids),
+        {"count": F("count") + times, "last_seen_at": now},
+    )
+)
+SERVICES = Select(lambda names: Service.objects.select_related("team").filter(name__in=names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +96,14 @@ def _key(arrival: Arrival) -> Key:
 
 def _newest_of(arrivals: Sequence[Arrival]) -> dict[Key, Alert]:
     keys = {_key(arrival) for arrival in arrivals}
-    latest = (
-        Alert.objects.filter(source_id__in={source for source, _ in keys}, dedup_key__in={key for _, key in keys})
-        .order_by()
-        .values("source_id", "dedup_key")
-        .annotate(latest=Max("id"))
-    )
-    ids = [row["latest"] for row in latest if (row["source_id"], row["dedup_key"]) in keys]
-    alerts = Alert.objects.select_related("service").filter(pk__in=ids)
-    return {(alert.source_id or 0, alert.dedup_key): alert for alert in alerts}
+    found = LATEST({source for source, _ in keys}, {key for _, key in keys})
+    ids = [latest for source_id, key, latest in found if (source_id, key) in keys]
+    return {(alert.source_id or 0, alert.dedup_key): alert for alert in ALERTS(ids)}
 
 
 def _services_of(arrivals: Sequence[Arrival]) -> dict[str, Service]:
     names = {a.event.labels.get(a.source.service_label, "") for a in arrivals if a.source.service_label} - {""}
-    return (
-        {service.name: service for service in Service.objects.select_related("team").filter(name__in=names)}
-        if names
-        else {}
-    )
+    return {service.name: service for service in SERVICES(names)}
 
 
 def _fold(batch: _Batch, arrival: Arrival) -> None:
@@ -273,14 +282,14 @@ CHANGEABLE = [
 
 def _write(batch: _Batch) -> None:
     _give_numbers([alert for alert in batch.created if not alert.is_test])
-    Alert.objects.bulk_create(batch.created)
+    insert_rows(batch.created)
     if batch.changed:
         update_columns(batch.changed.values(), CHANGEABLE)
     by_increment: dict[int, list[int]] = defaultdict(list)
     for pk, times in batch.bumps.items():
         by_increment[times].append(pk)
     for times, pks in by_increment.items():
-        Alert.objects.filter(pk__in=pks).update(count=F("count") + times, last_seen_at=batch.now)
+        SEEN_AGAIN(pks, times, batch.now)
     notes: list[TimelineEntry] = [
         entry(alert.pk, kind, text, by, at=batch.now) for alert, kind, text, by in batch.notes
     ]
@@ -293,13 +302,19 @@ def _write(batch: _Batch) -> None:
     batch.result.opened = [(alert, batch.owners.get(id(alert))) for alert in batch.created]
 
 
+# It locks the row until the commit, so numbers have no gaps that a reader could miss.
+_COUNT = f"""
+INSERT INTO {NumberCounter._meta.db_table} (id, last) VALUES (1, %s)
+ON CONFLICT (id) DO UPDATE SET last = {NumberCounter._meta.db_table}.last + excluded.last RETURNING last
+"""  # noqa: S608 - names of our own
+
+
 def _give_numbers(alerts: Sequence[Alert]) -> None:
     if not alerts:
         return
-    counter = NumberCounter.objects.filter(pk=1)
-    if not counter.update(last=F("last") + len(alerts)):  # it locks the row, so the value read next is ours
-        NumberCounter.objects.create(pk=1, last=len(alerts))
-    first = counter.values_list("last", flat=True).get() - len(alerts) + 1
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [len(alerts)])
+        first = int(cursor.fetchone()[0]) - len(alerts) + 1
     for number, alert in enumerate(alerts, start=first):
         alert.number = number
 
@@ -332,6 +347,6 @@ def open_alert(
     )
     if not is_test:
         _give_numbers([alert])
-    Alert.objects.bulk_create([alert])
+    insert_rows([alert])
     note_many([entry(alert.pk, "opened", f"Opened by {by}", by, at=now, via=by.via)])
     return alert

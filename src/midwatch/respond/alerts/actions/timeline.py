@@ -8,6 +8,7 @@ from typing import Any
 
 from midwatch.core import clock
 from midwatch.core.actor import ENGINE, Actor
+from midwatch.core.rows import insert_rows
 from midwatch.core.text import clean
 from midwatch.respond.alerts.models import TimelineEntry
 
@@ -34,4 +35,4 @@ def note(alert_id: int, kind: str, text: str, by: Actor = ENGINE, **detail: Any)
 
 
 def note_many(entries: Iterable[TimelineEntry]) -> None:
-    TimelineEntry.objects.bulk_create(entries)
+    insert_rows(entries)

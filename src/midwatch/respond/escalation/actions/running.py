@@ -15,6 +15,7 @@ from midwatch.core.actor import ENGINE
 from midwatch.core.durations import written
 from midwatch.core.guard import guarded
 from midwatch.core.rows import update_columns
+from midwatch.core.statements import Select
 from midwatch.people.models import User
 from midwatch.respond.alerts.actions import unacknowledge_alert
 from midwatch.respond.alerts.actions.timeline import entry, note_many
@@ -51,6 +52,7 @@ RUN_FIELDS = [
     "next_by",
     "due_at",
 ]
+PAGES = Select(lambda origins: Page.objects.filter(origin__in=origins))
 SUFFIXES = RAISED, TEAM = "/raised", "/team"  # pages of a step that began anew with the high rules; of those after it
 
 
@@ -95,7 +97,7 @@ def _load(escalations: Sequence[Escalation], now: datetime) -> Run:
     origins = [origin_of(e, e.next_step - 1) for e in escalations if e.sent_at is not None]
     pages: dict[str, list[Page]] = defaultdict(list)
     wanted = {origin + suffix: origin for origin in origins for suffix in ("", *SUFFIXES)}
-    for page in Page.objects.filter(origin__in=wanted) if origins else ():
+    for page in PAGES(wanted.keys()):
         pages[wanted[page.origin]].append(page)
     return Run(
         now=now,

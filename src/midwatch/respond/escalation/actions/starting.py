@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from midwatch.core import clock, outbox
 from midwatch.core.actor import ENGINE
+from midwatch.core.rows import insert_rows
+from midwatch.core.statements import Select
 from midwatch.people.models import Team, User
 from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import Alert, AlertStatus
@@ -23,6 +25,8 @@ from midwatch.respond.notify.actions import NewPage, start_pages
 from midwatch.respond.oncall.models import Schedule
 
 OWNER_FIRST_MAX = timedelta(minutes=5)
+OF_SERVICES = Select(lambda ids: ServicePolicy.objects.filter(service_id__in=ids).select_related("policy"))
+OF_TEAMS = Select(lambda ids: TeamPolicy.objects.filter(team_id__in=ids).select_related("policy"))
 FIRST_MORE_AFTER = timedelta(seconds=10)
 MORE_AFTER = timedelta(minutes=1)
 ADMINISTRATORS = 2  # the level of the last resort that calls them
@@ -45,12 +49,12 @@ def start(opened: Sequence[tuple[Alert, int | None]]) -> None:
             _join_or_lead(row, alert, group, leaders)
         rows.append(row)
     leading = [row for row in rows if row.leader is None]
-    Escalation.objects.bulk_create(leading)
+    insert_rows(leading)
     joining = [row for row in rows if row.leader is not None]
     for row in joining:
         assert row.leader is not None
         row.leader_id = row.leader.pk
-    Escalation.objects.bulk_create(joining)
+    insert_rows(joining)
     _count_joined(joining, now)
     _page_owners(
         [
@@ -64,18 +68,10 @@ def start(opened: Sequence[tuple[Alert, int | None]]) -> None:
 
 
 def _policies(alerts: Sequence[Alert]) -> dict[int, EscalationPolicy]:
-    of_service = {
-        bound.service_id: bound.policy
-        for bound in ServicePolicy.objects.filter(
-            service_id__in={a.service_id for a in alerts if a.service_id}
-        ).select_related("policy")
-    }
-    of_team = {
-        bound.team_id: bound.policy
-        for bound in TeamPolicy.objects.filter(team_id__in={a.team_id for a in alerts if a.team_id}).select_related(
-            "policy"
-        )
-    }
+    services = {a.service_id for a in alerts if a.service_id}
+    of_service = {bound.service_id: bound.policy for bound in OF_SERVICES(services)}
+    teams = {a.team_id for a in alerts if a.team_id and a.service_id not in of_service}
+    of_team = {bound.team_id: bound.policy for bound in OF_TEAMS(teams)}
     found = {}
     for alert in alerts:
         policy = of_service.get(alert.service_id or 0) or of_team.get(alert.team_id or 0)

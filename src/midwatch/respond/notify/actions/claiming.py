@@ -14,11 +14,13 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from midwatch.core import clock, leases
-from midwatch.core.rows import update_columns
+from midwatch.core.rows import insert_rows, update_columns
+from midwatch.core.statements import Select
 from midwatch.people.models import User
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
 from midwatch.respond.notify import plan
 from midwatch.respond.notify.models import CoveredAlert, Delivery, DeliveryKind, DeliveryState, PageState
+from midwatch.respond.notify.outlet import Outlet, at_hand, wake_senders
 from midwatch.respond.notify.tokens import digest_of, token_of
 from midwatch.settings import settings
 
@@ -27,6 +29,16 @@ BUNDLE_MAX = 500
 NEWS = (DeliveryKind.UPDATE, DeliveryKind.RESOLVED)
 NEWS_SHOWN_MAX = 10
 OUTSTANDING = (DeliveryState.WAITING, DeliveryState.SENDING)
+LEFT_SINCE = Select(
+    lambda users, channel, since: Delivery.objects.filter(
+        user_id__in=users, channel=channel, handed_over_at__gt=since
+    ).values_list("user_id", "handed_over_at")
+)
+UNDER_WAY = Select(
+    lambda users, channel, now: Delivery.objects.filter(
+        user_id__in=users, channel=channel, state=DeliveryState.SENDING, claimed_until__gt=now
+    ).values_list("pk", "user_id")
+)
 
 
 def storm_limits() -> Mapping[str, plan.StormLimit]:
@@ -58,6 +70,52 @@ def claim_deliveries(channel: str, *, by: str, limit: int, **narrow: int) -> lis
         Delivery.objects.filter(pk__in=released).update(claimed_until=None)
         _cover(leaving)
     return leaving
+
+
+def write_new(deliveries: Sequence[Delivery], now: datetime) -> None:
+    """New messages of new pages, in the caller's transaction. What may leave at once is written as claimed already, when
+    senders are at hand, and leaves with the commit; the rest waits to be claimed."""
+    if not deliveries:
+        return
+    outlet = at_hand()
+    leaving = _claimed_at_birth(deliveries, outlet, now) if outlet is not None else []
+    insert_rows(deliveries)
+    _cover(leaving)
+    if outlet is not None and leaving:
+        transaction.on_commit(lambda: outlet.send(leaving))
+    waiting = {d.channel for d in deliveries if d.state == DeliveryState.WAITING and d.due_at <= now}
+    if waiting:
+        wake_senders(waiting)
+
+
+def _claimed_at_birth(deliveries: Sequence[Delivery], outlet: Outlet, now: datetime) -> list[Delivery]:
+    """Marks, on rows that are not written yet, what may leave: whatever needs a choice is left to `claim_deliveries`."""
+    by_channel: dict[str, list[Delivery]] = defaultdict(list)
+    for delivery in sorted(deliveries, key=lambda d: (d.rank, d.due_at)):
+        if delivery.due_at <= now and not _is_answered(delivery):
+            by_channel[delivery.channel].append(delivery)
+    _one_node_at_a_time({d.user_id for wanted in by_channel.values() for d in wanted})
+    leaving: list[Delivery] = []
+    for channel, wanted in by_channel.items():
+        fitting = _fitting(wanted, channel, now)
+        leaving += fitting[: outlet.reserve(channel, len(fitting))] if fitting else []
+    for delivery in leaving:
+        delivery.attempts = 1
+        delivery.state = DeliveryState.SENDING
+        delivery.claimed_by = outlet.node
+        delivery.claimed_until = now + DELIVERY_LEASE
+    return leaving
+
+
+def _fitting(wanted: Sequence[Delivery], channel: str, now: datetime) -> list[Delivery]:
+    """The messages of those people whose storm limit has room for all of theirs; bundles are made elsewhere."""
+    limit = plan.storm_limit(channel, storm_limits())
+    by_user: dict[int, int] = defaultdict(int)
+    for delivery in wanted:
+        by_user[delivery.user_id] += 1
+    recent = _recent(by_user, channel, now - limit.within, ())
+    fits = {user_id for user_id, count in by_user.items() if len(recent[user_id]) + count <= limit.at_most}
+    return [delivery for delivery in wanted if delivery.user_id in fits]
 
 
 def _drop_answered(candidates: Sequence[Delivery], now: datetime) -> list[Delivery]:
@@ -115,13 +173,14 @@ def _one_node_at_a_time(user_ids: Iterable[int]) -> None:
 def _recent(user_ids: Iterable[int], channel: str, since: datetime, but: Sequence[int]) -> dict[int, list[datetime]]:
     """When messages left lately, by person; those under way right now count as just left."""
     now = clock.now()
+    users = set(user_ids)
     found: dict[int, list[datetime]] = defaultdict(list)
-    left = Delivery.objects.filter(user_id__in=list(user_ids), channel=channel)
-    for user_id, at in left.filter(handed_over_at__gt=since).values_list("user_id", "handed_over_at"):
+    for user_id, at in LEFT_SINCE(users, channel, since):
         found[user_id].append(at or now)
-    under_way = left.filter(state=DeliveryState.SENDING, claimed_until__gt=now).exclude(pk__in=but)
-    for user_id in under_way.values_list("user_id", flat=True):
-        found[user_id].append(now)
+    excepted = set(but)
+    for pk, user_id in UNDER_WAY(users, channel, now):
+        if pk not in excepted:
+            found[user_id].append(now)
     return found
 
 

@@ -17,6 +17,7 @@ from midwatch.core.actor import ENGINE
 from midwatch.core.guard import guarded
 from midwatch.core.integration import DeliveryError, Message, MessageAlert, Receipt, StatusReport
 from midwatch.core.rows import update_columns
+from midwatch.core.statements import Select, Update
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod
 from midwatch.people.queries import contact_secret
@@ -204,7 +205,7 @@ def _write_receipts(handed: Sequence[tuple[Delivery, Receipt]]) -> None:
     now = clock.now()
     with transaction.atomic():
         # A provider has them, whoever holds the rows now: that must be written even when a lease ran out.
-        stored = Delivery.objects.filter(pk__in=[d.pk for d, _ in handed]).values_list("pk", "state", "receipt")
+        stored = STORED([d.pk for d, _ in handed])
         known = {pk for pk, state, _ in stored if state == DeliveryState.HANDED_OVER}
         better = {pk: word for pk, _, word in stored if word in BETTER}  # answered before its receipt was written
         for delivery, receipt in handed:
@@ -216,9 +217,9 @@ def _write_receipts(handed: Sequence[tuple[Delivery, Receipt]]) -> None:
             delivery.provider_id = receipt.provider_id[:200]
             delivery.poll_at = first_poll_at(delivery.channel, receipt.provider_id, now)
         update_columns([d for d, _ in handed if d.pk not in known], RECEIPT_FIELDS)
-        contacts = ContactMethod.objects.filter(pk__in={d.contact_id for d, _ in handed if d.contact_id})
-        contacts.update(last_handed_over_at=now)
-        contacts.filter(disabled_at=None).exclude(failing_since=None, problem="").update(failing_since=None, problem="")
+        contacts = {d.contact_id for d, _ in handed if d.contact_id}
+        CONTACTS_WORK(contacts, now)
+        CONTACTS_WORK_AGAIN(contacts)
         handed_over([one for d, _ in handed for one in (d, *_carried(d))], now)
         note_many([line for d, receipt in handed for line in _receipt_lines(d, receipt, is_second=d.pk in known)])
     for delivery, _ in handed:
@@ -226,6 +227,14 @@ def _write_receipts(handed: Sequence[tuple[Delivery, Receipt]]) -> None:
             metrics.PAGE_LATENCY.observe(max(0.0, (now - _wanted(delivery)).total_seconds()))
 
 
+STORED = Select(lambda ids: Delivery.objects.filter(pk__in=ids).values_list("pk", "state", "receipt"))
+CONTACTS_WORK = Update(lambda ids, now: (ContactMethod.objects.filter(pk__in=ids), {"last_handed_over_at": now}))
+CONTACTS_WORK_AGAIN = Update(
+    lambda ids: (
+        ContactMethod.objects.filter(pk__in=ids, disabled_at=None).exclude(failing_since=None, problem=""),
+        {"failing_since": None, "problem": ""},
+    )
+)
 RECEIPT_FIELDS = (
     "state",
     "handed_over_at",

@@ -17,6 +17,7 @@ from midwatch.people.models import ContactMethod, User
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.notify.actions.pages import RANK_OTHER
 from midwatch.respond.notify.models import Delivery, DeliveryKind
+from midwatch.respond.notify.outlet import wake_senders
 from midwatch.respond.notify.queries import call_plans, reachabilities, rings, why_unusable
 from midwatch.respond.notify.tokens import digest_of, token_of
 
@@ -55,7 +56,7 @@ def tell_many(messages: Iterable[Told]) -> int:
         if contact is not None:
             deliveries.append(_delivery(told, contact, now))
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
-    transaction.on_commit(wake.wake)
+    wake_senders({delivery.channel for delivery in deliveries})
     return len(deliveries)
 
 

@@ -11,21 +11,36 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.models import Q
 
-from midwatch.core import clock, leases, outbox, wake
+from midwatch.core import clock, leases, outbox
 from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.guard import guarded
-from midwatch.core.rows import update_columns
+from midwatch.core.rows import insert_rows, update_columns
+from midwatch.core.statements import Select, Update
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod, User
 from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import Alert, AlertStatus, TimelineEntry
 from midwatch.respond.notify import plan
+from midwatch.respond.notify.actions.claiming import write_new
 from midwatch.respond.notify.models import Delivery, DeliveryKind, DeliveryState, Page, PageState
+from midwatch.respond.notify.outlet import wake_senders
 from midwatch.respond.notify.queries import CallPlan, call_plans, rings
 from midwatch.respond.notify.tokens import digest_of, token_of
 
 PAGE_LEASE = timedelta(seconds=5)
 FAILED_PAUSE = timedelta(minutes=1)
+KNOWN = Select(lambda origins: Page.objects.filter(origin__in=origins).values_list("origin", "user_id"))
+RUNNING = Select(
+    lambda alerts: Page.objects.filter(alert_id__in=alerts, state=PageState.RUNNING).values_list(
+        "pk", "alert_id", "user_id"
+    )
+)
+REACHED = Update(
+    lambda ids, now: (
+        Page.objects.filter(pk__in=ids, handed_over_at=None),
+        {"handed_over_at": now, "failed_at": None},
+    )
+)
 RANKS = {"P1": 1, "P2": 2, "P3": 3, "P4": 4, "P5": 5}
 RANK_OTHER = 6  # updates and the like never go before a page
 
@@ -52,7 +67,7 @@ def start_pages(wanted: Sequence[NewPage]) -> list[Page]:
     if not wanted:
         return []
     now = clock.now()
-    known = set(Page.objects.filter(origin__in={one.origin for one in wanted}).values_list("origin", "user_id"))
+    known = set(KNOWN({one.origin for one in wanted}))
     wanted = [one for one in wanted if (one.origin, one.user.pk) not in known]
     plans = call_plans(((one.user.pk, one.alert.urgency) for one in wanted), users=[one.user for one in wanted])
     pages: list[Page] = []
@@ -75,8 +90,8 @@ def start_pages(wanted: Sequence[NewPage]) -> list[Page]:
         )
     _supersede(pages, now)
     deliveries = _planned(pages, plans, now)
-    Page.objects.bulk_create(pages)
-    _write_deliveries(deliveries)
+    insert_rows(pages)
+    write_new(deliveries, now)  # a new page's messages are new
     note_many(_start_notes(pages, now))
     return pages
 
@@ -84,10 +99,7 @@ def start_pages(wanted: Sequence[NewPage]) -> list[Page]:
 def _supersede(pages: Sequence[Page], now: datetime) -> None:
     alert_ids = {page.alert_id for page in pages}
     pairs = {(page.alert_id, page.user_id) for page in pages}
-    running = Page.objects.filter(alert_id__in=alert_ids, state=PageState.RUNNING).values_list(
-        "pk", "alert_id", "user_id"
-    )
-    old = [pk for pk, alert_id, user_id in running if (alert_id, user_id) in pairs]
+    old = [pk for pk, alert_id, user_id in RUNNING(alert_ids) if (alert_id, user_id) in pairs]
     if old:
         Page.objects.filter(pk__in=old).update(state=PageState.SUPERSEDED, ended_at=now, due_at=None)
 
@@ -139,7 +151,7 @@ def _advance(
 def _write_deliveries(deliveries: Sequence[Delivery]) -> None:
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)  # the same decision twice writes once
     if deliveries:
-        transaction.on_commit(wake.wake)
+        wake_senders({delivery.channel for delivery in deliveries})
 
 
 def _planned(
@@ -209,12 +221,12 @@ def _delivery(
     return Delivery(
         idempotency_key=key,
         kind=DeliveryKind.PAGE,
-        user_id=page.user_id,
+        user=page.user,
         contact=contact,
         channel=contact.type,
         method_name=contact.name,
         page=page,
-        alert_id=page.alert_id,
+        alert=page.alert,
         urgency=page.urgency,
         rank=RANKS.get(page.alert.priority, 3),
         context={**context, "who": page.note},
@@ -318,7 +330,7 @@ def handed_over(deliveries: Sequence[Delivery], now: datetime) -> None:
     """These messages were taken by a provider. What rings (or anything, for low urgency) counts as reaching the person."""
     reached = [d.page_id for d in deliveries if d.page_id and (d.urgency == "low" or rings(d.channel))]
     if reached:
-        Page.objects.filter(pk__in=reached).filter(Q(handed_over_at=None)).update(handed_over_at=now, failed_at=None)
+        REACHED(reached, now)
 
 
 def stop_pages(
