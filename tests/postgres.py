@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -63,6 +63,28 @@ class Server:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return self.url(name)
+
+    def set(self, name: str, value: str) -> None:
+        """A setting of the server, from now on."""
+        with self.connect() as connection:
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
+            connection.execute("SELECT pg_reload_conf()")
+
+    def promote(self) -> None:
+        """This standby is the primary from when this returns."""
+        with self.connect() as connection:
+            assert connection.execute("SELECT pg_promote(true, 60)").fetchone() == (True,)
+
+    def kill(self) -> None:
+        """As when a machine loses power: nothing is answered or written any more, by any of its processes."""
+        listed = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], check=False, capture_output=True, text=True
+        )
+        self.process.kill()
+        for pid in listed.stdout.split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        self.process.wait(10)
 
     def stop(self) -> None:
         """End it fast; what is committed stays in `directory`."""
@@ -137,6 +159,27 @@ def running() -> Iterator[Server]:
         subprocess.run(_as_postgres(initdb), check=True, capture_output=True, cwd="/")
         with (directory / "log").open("ab"):
             pass
+        port = free_port()
+        server = Server(directory, port, _start(directory, port))
+        try:
+            _wait_until_ready(server)
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def standby_of(primary: Server, name: str) -> Iterator[Server]:
+    """A streaming replica that the primary waits for at each commit, once `synchronous_standby_names` names it."""
+    directory = Path(tempfile.mkdtemp(prefix="midwatch-pg-standby-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(directory, USER, USER)
+        source = f"host=127.0.0.1 port={primary.port} user=midwatch application_name={name}"
+        command = [str(binaries() / "pg_basebackup"), "-D", str(directory / "data"), "-d", source, "-R", "-c", "fast"]
+        subprocess.run(_as_postgres(command), check=True, capture_output=True, cwd="/")
         port = free_port()
         server = Server(directory, port, _start(directory, port))
         try:

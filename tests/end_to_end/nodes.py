@@ -15,7 +15,7 @@ from typing import Any
 
 import postgres
 from end_to_end.ledger import Arrival, Pager, Senders
-from end_to_end.running import Program, clean_environment, free_port, on_postgresql, request, run_verb, wait_until
+from end_to_end.running import Program, free_port, on_postgresql, request, run_verb, wait_until
 from end_to_end.team_documents import NO_STORMS, documents
 from fakes.tcp_proxy import TcpProxy
 
@@ -32,6 +32,12 @@ def database_url(ports: Sequence[int]) -> str:
     return f"postgresql://midwatch@{hosts}/{DATABASE}{several}"
 
 
+def next_release() -> dict[str, str]:
+    """The environment of a node with the next release: today's code and one more app with a migration."""
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    return {"DJANGO_SETTINGS_MODULE": "end_to_end.next_release.settings", "PYTHONPATH": path}
+
+
 class Node(Program):
     """`midwatch web` or `midwatch engine`. `ports`: PostgreSQL's, one a server."""
 
@@ -40,6 +46,7 @@ class Node(Program):
         self.ways = [TcpProxy(port) for port in ports]
         self.port = free_port()
         given = {
+            **{name: "" for name in os.environ if name.startswith("MIDWATCH_")},  # the suite's own
             **NO_STORMS,
             **on_postgresql(database_url([way.port for way in self.ways])),
             "MIDWATCH_DATA_DIR": str(directory / name),
@@ -48,7 +55,12 @@ class Node(Program):
         }
         port = "--port" if verb == "web" else "--health-port"
         command = [sys.executable, "-m", "midwatch.cli", verb, port, str(self.port)]
-        super().__init__(command, directory, name, clean_environment(**given))
+        super().__init__(command, directory, name, given)
+
+    def runs(self, release: dict[str, str]) -> Node:
+        """From the next start on."""
+        self.environment = {**self.environment, **release}
+        return self
 
     @property
     def url(self) -> str:

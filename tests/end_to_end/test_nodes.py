@@ -164,7 +164,7 @@ def test_the_database_is_restarted(cluster: Cluster) -> None:
     with cluster.load("PostgreSQL restarted") as senders:
         for crash in (False, True):
             if crash:
-                server.process.kill()  # its children notice and end; the log is replayed at the start
+                server.kill()  # the log is replayed at the start
             server.stop()
             wait_until(
                 lambda: all(node.status("/readyz") == 503 for node in cluster.nodes), what="everybody's word for it"

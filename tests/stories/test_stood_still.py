@@ -52,6 +52,19 @@ def test_a_node_that_slept_on_the_wire_writes_over_nothing_and_says_that_it_came
     assert "handed over (sent again: another node had sent it while this one stood still)" in told
 
 
+def test_a_receipt_whose_commit_was_not_heard_of_is_written_once(story: Story) -> None:
+    (ana,) = story.phones("ana")
+    waiting(story)
+    (claimed,) = claim_deliveries("webhook", by="a node", limit=10)
+    back = transport(prepare(claimed))
+    ana.rings_with("disk full")
+    write_sent([back])
+    write_sent([back])
+    told = story.timeline(Alert.objects.get())
+    assert told.count("handed over") == 1
+    assert "sent again" not in told
+
+
 def test_a_lost_connection_puts_no_event_aside(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """The batch fails for what is in it; taken one by one, the first fails for the database's sake alone."""
     story.expected_failures = {"events", "event"}

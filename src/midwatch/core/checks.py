@@ -160,11 +160,33 @@ def _postgresql() -> list[Check]:
     if fsync != "on" or commit == "off":
         text = f"fsync is {fsync}, synchronous_commit is {commit}: a power cut loses events"
         checks.append(Check("database.durability", question, "failed", text, "set both to on"))
-    if not standbys:
-        remedy = "set synchronous_standby_names, or accept it where there is one database server"
-        text = "no synchronous standby: a promotion can lose the last events"
-        checks.append(Check("database.standby", question, "warning", text, remedy))
+    checks.append(_standbys(str(standbys)))
     return checks
+
+
+def _standbys(names: str) -> Check:
+    """What a promotion would cost, and whether anything is accepted without a standby."""
+    question = "Does a promoted standby know every accepted event?"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), count(sync_state), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) "
+            "FROM pg_stat_replication"
+        )
+        attached, shown, waited_for = cursor.fetchone()
+    if names and shown == attached and not waited_for:  # who may not see the states knows nothing
+        text = f"synchronous_standby_names is {names!r}, and no standby of that name is connected: nothing is accepted"
+        remedy = "start the standby, or take it off synchronous_standby_names until it is back"
+        return Check("database.standby", question, "failed", text, remedy)
+    if names:
+        return Check("database.standby", question, "ok", f"synchronous_standby_names is {names!r}")
+    if attached:
+        text = (
+            f"replicas are attached ({attached}) and none is waited for: a promotion can lose the last accepted events"
+        )
+        return Check("database.standby", question, "warning", text, "set synchronous_standby_names on the primary")
+    remedy = "set synchronous_standby_names, or accept it where there is one database server"
+    text = "no synchronous standby: what this one server loses is lost"
+    return Check("database.standby", question, "warning", text, remedy)
 
 
 def migrations() -> Check:

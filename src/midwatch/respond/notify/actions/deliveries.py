@@ -206,8 +206,8 @@ def _write_receipts(handed: Sequence[tuple[Delivery, Receipt]]) -> None:
     with transaction.atomic():
         # A provider has them, whoever holds the rows now: that must be written even when a lease ran out.
         stored = STORED([d.pk for d, _ in handed])
-        known = {pk for pk, state, _ in stored if state == DeliveryState.HANDED_OVER}
-        better = {pk: word for pk, _, word in stored if word in BETTER}  # answered before its receipt was written
+        known = {pk: attempts for pk, state, _, attempts in stored if state == DeliveryState.HANDED_OVER}
+        better = {pk: word for pk, _, word, _ in stored if word in BETTER}  # answered before its receipt was written
         for delivery, receipt in handed:
             delivery.state = DeliveryState.HANDED_OVER
             delivery.handed_over_at = delivery.finished_at = now
@@ -221,13 +221,15 @@ def _write_receipts(handed: Sequence[tuple[Delivery, Receipt]]) -> None:
         CONTACTS_WORK(contacts, now)
         CONTACTS_WORK_AGAIN(contacts)
         handed_over([one for d, _ in handed for one in (d, *_carried(d))], now)
-        note_many([line for d, receipt in handed for line in _receipt_lines(d, receipt, is_second=d.pk in known)])
+        # Known from this very try: its commit was not heard of, as when PostgreSQL is gone in that moment.
+        fresh = [(d, receipt) for d, receipt in handed if known.get(d.pk) != d.attempts]
+        note_many([line for d, receipt in fresh for line in _receipt_lines(d, receipt, is_second=d.pk in known)])
     for delivery, _ in handed:
         if delivery.kind == DeliveryKind.PAGE:
             metrics.PAGE_LATENCY.observe(max(0.0, (now - _wanted(delivery)).total_seconds()))
 
 
-STORED = Select(lambda ids: Delivery.objects.filter(pk__in=ids).values_list("pk", "state", "receipt"))
+STORED = Select(lambda ids: Delivery.objects.filter(pk__in=ids).values_list("pk", "state", "receipt", "attempts"))
 CONTACTS_WORK = Update(lambda ids, now: (ContactMethod.objects.filter(pk__in=ids), {"last_handed_over_at": now}))
 CONTACTS_WORK_AGAIN = Update(
     lambda ids: (
