@@ -55,7 +55,7 @@ def test_a_node_that_slept_on_the_wire_writes_over_nothing_and_says_that_it_came
 def test_a_receipt_whose_commit_was_not_heard_of_is_written_once(story: Story) -> None:
     (ana,) = story.phones("ana")
     waiting(story)
-    (claimed,) = claim_deliveries("webhook", by="a node", limit=10)
+    (claimed,) = story.outlet.take()
     back = transport(prepare(claimed))
     ana.rings_with("disk full")
     write_sent([back])
