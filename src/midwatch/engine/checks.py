@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from midwatch.core import clock
 from midwatch.core.contribute import Check
-from midwatch.engine import hold
+from midwatch.engine import clock_steps, hold
 from midwatch.engine.models import Node
 from midwatch.engine.tick import lateness
 from midwatch.settings import settings
@@ -67,4 +67,15 @@ def paging_goes_on() -> Check:
     return Check("engine.hold", question, "failed", text, "look with `midwatch restore --list`, then `--release`")
 
 
-CHECKS = (engine_runs, nothing_is_late, somebody_watches, paging_goes_on)
+def clock_is_steady() -> Check:
+    question = "Did the clock step in the last 24 hours?"
+    steps = clock_steps.steps_since(clock.now() - timedelta(hours=24))
+    if not steps:
+        return Check("clock.steps", question, "ok", "no")
+    last = steps[0]
+    text = f"{len(steps)} times, the last at {last.at:%Y-%m-%d %H:%M} UTC: {last.object_name} by {last.detail.get('seconds', 0)} s"
+    remedy = "let the clock be slewed, not stepped (chrony, ntpd), on this machine and the database's; times of then may be wrong"
+    return Check("clock.steps", question, "warning", text, remedy)
+
+
+CHECKS = (engine_runs, nothing_is_late, somebody_watches, paging_goes_on, clock_is_steady)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from midwatch import __version__
 from midwatch.core import clock, guard, net
 from midwatch.core.models import OutboxEvent
-from midwatch.engine import hold, metrics
+from midwatch.engine import clock_steps, hold, metrics
 from midwatch.engine.models import Node
 from midwatch.engine.tick import lateness
 from midwatch.settings import settings
@@ -97,6 +97,7 @@ class Watch:
         self._learn_clock()
         self._is_cut_off = False
         now = clock.now()
+        clock_steps.look_back(now)
         by_kind = lateness(now)
         for kind, seconds in by_kind.items():
             metrics.LATENESS.labels(kind).set(seconds)
@@ -118,6 +119,7 @@ class Watch:
         expected = self._wall[0] + timedelta(seconds=monotonic - self._wall[1])
         if abs((wall - expected).total_seconds()) > 2:
             log.warning("this machine's clock jumped by %.1f s", (wall - expected).total_seconds())
+            clock_steps.note_forward(wall - expected)
         self._wall = (wall, monotonic)
         if connection.vendor != "postgresql":
             return
