@@ -81,6 +81,7 @@ def test_a_full_disk_refuses_loses_nothing_and_recovers_by_itself(pager: Pager, 
                 assert status == 503
                 assert int(headers["retry-after"]) >= 1
                 assert request("GET", f"{midwatch.url}/healthz").status == 200
+                assert metric(midwatch, 'midwatch_intake_refused_total{status="503"}') >= 3
                 accepted = len(senders.accepted)
                 ballast.unlink()
                 wait_until(lambda: len(senders.accepted) > accepted + 20, what="events after there is room again")

@@ -234,13 +234,14 @@ def test_by_hand_after_a_snapshot(story: Story) -> None:
 
 def test_no_sign_of_life_leaves_while_nobody_is_paged(story: Story, tmp_path: Path) -> None:
     watch = Watch("test:1")
+    assert not watch.is_well, "nothing was looked at yet"
     restored(story, tmp_path)
     watch.beat()
-    assert watch._is_held
+    assert not watch.is_well
     hold.release(ADMIN)
     watch._beat_at = 0.0
     watch.beat()
-    assert not watch._is_held
+    assert watch.is_well
     assert max(lateness(clock.now()).values()) == 0
 
 

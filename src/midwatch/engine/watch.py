@@ -51,6 +51,7 @@ class Watch:
         self._wall = (clock.machine_now(), clock.monotonic())
         self._stop = threading.Event()
         self._latest = 0.0
+        self._written_at = 0.0  # the last beat that the database took: who cannot write can page nobody
         self._is_cut_off = False
         self._is_held = True  # until the first look: an outside monitor must not hear "well" from who pages nobody
         self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
@@ -77,6 +78,12 @@ class Watch:
             return "the database cannot be reached"
         still = clock.monotonic() - self._ticked
         return f"no tick for {still:.0f} s" if still > STALLED_SECONDS else ""
+
+    @property
+    def is_well(self) -> bool:
+        """Pages could leave: a beat was written a moment ago (a full disk takes none), nothing is late, nothing is held."""
+        is_writing = clock.monotonic() - self._written_at < STALLED_SECONDS
+        return is_writing and not self._is_cut_off and not self._is_held and self._latest <= LATE_SECONDS_MAX
 
     def stop(self) -> None:
         self._stop.set()
@@ -105,13 +112,14 @@ class Watch:
         held = hold.gate()
         self._is_held = held is not None
         metrics.HOLD_SECONDS.set((now - held.since).total_seconds() if held is not None else 0)
+        for job, count in guard.failures.items():
+            metrics.JOB_FAILURES.labels(job).set(count)
+        metrics.REACTIONS_QUARANTINED.set(OutboxEvent.objects.exclude(quarantined_at=None).filter(done_at=None).count())
         with transaction.atomic():
             is_known = Node.objects.filter(name=self.node).update(ticked_at=now, lateness_seconds=self._latest)
         if not is_known:
             self.enlist()
-        for job, count in guard.failures.items():
-            metrics.JOB_FAILURES.labels(job).set(count)
-        metrics.REACTIONS_QUARANTINED.set(OutboxEvent.objects.exclude(quarantined_at=None).filter(done_at=None).count())
+        self._written_at = clock.monotonic()
 
     def _learn_clock(self) -> None:
         """On PostgreSQL the time is the database's. A jump of this machine's clock is seen against the monotonic one."""
@@ -144,7 +152,7 @@ class Watch:
             if still > SLOW_SECONDS and not is_slow:
                 log.warning("the engine is %s: no tick for %.0f s", "stuck" if still > STUCK_SECONDS else "slow", still)
             is_slow = still > SLOW_SECONDS
-            if not is_slow and not self._is_cut_off and not self._is_held and self._latest <= LATE_SECONDS_MAX:
+            if not is_slow and self.is_well:
                 self._ping()
 
     def _ping(self) -> None:
