@@ -86,6 +86,13 @@ class Server:
                 os.kill(int(pid), signal.SIGKILL)
         self.process.wait(10)
 
+    def ensure_database(self, name: str) -> str:
+        """The database as it is, or a new one; the address of it."""
+        with self.connect() as connection:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+                connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        return self.url(name)
+
     def stop(self) -> None:
         """End it fast; what is committed stays in `directory`."""
         if self.process.poll() is None:
@@ -189,6 +196,34 @@ def standby_of(primary: Server, name: str) -> Iterator[Server]:
             server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def kept(directory: Path) -> Iterator[Server]:
+    """A server whose data outlives it, for benchmarks that are run again: `directory` is made at the first time."""
+    if not (directory / "data").exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            shutil.chown(directory, USER, USER)
+        initdb = [
+            str(binaries() / "initdb"),
+            "-D",
+            str(directory / "data"),
+            "-U",
+            "midwatch",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
+        subprocess.run(_as_postgres([*initdb, "--no-locale"]), check=True, capture_output=True, cwd="/")
+    port = free_port()
+    server = Server(directory, port, _start(directory, port))
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        server.stop()
 
 
 @cache

@@ -20,6 +20,7 @@ from midwatch.respond.oncall.models import Schedule
 from midwatch.web import wizard_queries
 
 AUDIT_PAGE = 50
+AUDIT_KINDS_MAX = 100
 DETAIL_MAX = 400
 NODES_SHOWN = 50
 STALLED_AFTER = timedelta(seconds=10)
@@ -97,7 +98,8 @@ def audit_page(
     if kind:
         found = found.filter(object_kind=kind)
     if name:
-        found = found.filter(object_name=name)
+        # The index begins with the kind.
+        found = found.filter(object_name=name, object_kind__in=[kind] if kind else audit_kinds())
     if who is not None:
         found = found.filter(user_id=who.pk)
     if before:
@@ -128,7 +130,15 @@ def detail_text(detail: object) -> str:
 
 
 def audit_kinds() -> list[str]:
-    return sorted(AuditEntry.objects.order_by().values_list("object_kind", flat=True).distinct()[:100])
+    """Each by one look at the index: what a database does for DISTINCT is to read all of the log."""
+    found: list[str] = []
+    while len(found) < AUDIT_KINDS_MAX:
+        later = AuditEntry.objects.filter(object_kind__gt=found[-1] if found else "").order_by("object_kind")
+        kind = later.values_list("object_kind", flat=True).first()
+        if kind is None:
+            break
+        found.append(kind)
+    return found
 
 
 def live_tokens(limit: int = 500) -> list[ApiToken]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db import connection
+
 from midwatch.core import clock, integration
 from midwatch.core.contribute import Check
 from midwatch.respond.alerts.models import Source, SourceProblem
@@ -64,8 +66,24 @@ def types_are_known() -> Check:
     return Check("sources.types", question, "ok", f"{len(known)} kinds of source can be read")
 
 
+def titles_are_indexed() -> Check:
+    question = "Can old alerts be searched quickly?"
+    if connection.vendor != "postgresql":
+        return Check("alerts.search", question, "ok", "their titles have a table of their own")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('alert_title_trigrams')")
+        if cursor.fetchone() == (True,):
+            return Check("alerts.search", question, "ok", "their titles are indexed")
+    text = "the titles have no index: a search reads every alert there is"
+    remedy = (
+        "as the owner of the database: CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE INDEX CONCURRENTLY alert_title_trigrams "
+        "ON alerts_alert USING gin (upper(title::text) gin_trgm_ops);"
+    )
+    return Check("alerts.search", question, "warning", text, remedy)
+
+
 def _named(names: list[str]) -> str:
     return ", ".join(names[:NAMED_MAX]) + (" and more" if len(names) > NAMED_MAX else "")
 
 
-CHECKS = (sources_speak, sources_are_understood, types_are_known)
+CHECKS = (sources_speak, sources_are_understood, types_are_known, titles_are_indexed)

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from midwatch.core.prepared import Given, Prepared
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
-from midwatch.respond.alerts.queries import PAGE_MAX, AlertFilter, narrowed
+from midwatch.respond.alerts.queries import AlertFilter, numbers
 
 FIELDS = (
     "pk",
@@ -94,16 +94,13 @@ def line_of(alert: Alert) -> Line:
 
 def lines(by: AlertFilter, *, before_number: int | None = None, limit: int = 50) -> list[Line]:
     """Newest first, as `queries.alerts`."""
-    found = narrowed(by)
-    if before_number is not None:
-        found = found.filter(number__lt=before_number)
-    return [line_from(row) for row in found.order_by("-number").values_list(*FIELDS)[: min(limit, PAGE_MAX)]]
+    return lines_by_number(numbers(by, before_number=before_number, limit=limit))
 
 
-def lines_by_number(numbers: Sequence[int]) -> list[Line]:
+def lines_by_number(wanted: Sequence[int]) -> list[Line]:
     """In the order asked for; unknown ones are left out."""
-    by_number = {row[1]: line_from(row) for row in _NUMBERED.rows(numbers=tuple(numbers))}
-    return [by_number[number] for number in numbers if number in by_number]
+    by_number = {row[1]: line_from(row) for row in _NUMBERED.rows(numbers=tuple(wanted))}
+    return [by_number[number] for number in wanted if number in by_number]
 
 
 _NUMBERED = Prepared(lambda numbers: Alert.objects.filter(number__in=numbers, is_test=False).values_list(*FIELDS))

@@ -61,10 +61,11 @@ class Alert(models.Model):
 
     number = models.PositiveBigIntegerField(null=True, unique=True)  # None: a test, which takes no number
     is_test = models.BooleanField(default=False)
-    source = models.ForeignKey(Source, on_delete=models.SET_NULL, null=True, related_name="+")
+    # No index of their own for what another index begins with: each costs every alert that opens.
+    source = models.ForeignKey(Source, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     dedup_key = models.CharField(max_length=KEY_MAX)
-    service = models.ForeignKey(Service, on_delete=models.PROTECT, null=True, related_name="+")
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, related_name="+")  # who owns it
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)  # who owns it
     title = models.CharField(max_length=TITLE_MAX)
     description = models.TextField(max_length=DESCRIPTION_MAX, default="", blank=True)
     priority = models.CharField(max_length=2, default="P3")
@@ -78,7 +79,7 @@ class Alert(models.Model):
     created_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     acknowledged_at = models.DateTimeField(null=True)
-    acknowledged_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    acknowledged_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     is_acknowledged_by_machine = models.BooleanField(default=False)
     snoozed_until = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)
@@ -101,10 +102,15 @@ class Alert(models.Model):
         indexes = [
             models.Index(fields=["source", "dedup_key", "-id"], name="alert_key"),
             models.Index(fields=["status", "-number"], name="alert_status"),
-            models.Index(fields=["service", "-number"], name="alert_service"),
-            models.Index(fields=["team", "-number"], name="alert_team"),
+            models.Index(fields=["service", "-number", "priority", "team"], name="alert_service_list"),
+            models.Index(fields=["team", "-number", "priority"], name="alert_team_list"),
             models.Index(fields=["team", "status", "-number"], name="alert_team_status"),
             models.Index(fields=["acknowledged_by", "-number"], name="alert_owner"),
+            models.Index(fields=["acknowledged_by", "status", "-number"], name="alert_owner_status"),
+            models.Index(fields=["service", "status", "-number"], name="alert_service_status"),
+            models.Index(fields=["priority", "-number"], name="alert_priority"),
+            models.Index(fields=["created_at"], name="alert_test", condition=Q(is_test=True)),
+            models.Index(fields=["resolved_at"], name="alert_resolved", condition=~Q(resolved_at=None)),
             models.Index(
                 fields=["expires_at"], name="alert_expires", condition=~Q(status="resolved") & ~Q(expires_at=None)
             ),
@@ -178,4 +184,7 @@ class SourceProblem(models.Model):
     event_token = models.CharField(max_length=64, default="")  # the raw event in the log
 
     class Meta:
-        indexes = [models.Index(fields=["source", "-id"], name="source_problem_source")]
+        indexes = [
+            models.Index(fields=["source", "-id"], name="source_problem_source"),
+            models.Index(fields=["at", "source"], name="source_problem_at"),
+        ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 
 from django.db.models import Count
 from django.http import HttpRequest
@@ -21,9 +20,7 @@ from midwatch.respond.alerts.views.common import rows_of
 
 ALERTS_SHOWN = 10
 SOURCES_SHOWN = 50
-LABELLED_WITHIN = timedelta(
-    days=30
-)  # a source that picks the service by a label is named when it sent something lately
+LABELLED_AMONG = 200  # a source that picks the service by a label is named when one of the last alerts is its
 
 
 def _state(request: HttpRequest, service: Service) -> str:
@@ -52,8 +49,9 @@ def _maintenance(request: HttpRequest, service: Service) -> str:
 
 def _sources(request: HttpRequest, service: Service) -> str:
     own = list(Source.objects.filter(service=service).order_by("name")[:SOURCES_SHOWN])
-    lately = Alert.objects.filter(service=service, created_at__gte=clock.now() - LABELLED_WITHIN, is_test=False)
-    by_label = Source.objects.filter(pk__in=lately.values("source")).exclude(service=service).order_by("name")
+    lately = alerts(AlertFilter(service=service.name), limit=LABELLED_AMONG)
+    others = {alert.source_id for alert in lately if alert.source_id} - {source.pk for source in own}
+    by_label = Source.objects.filter(pk__in=others).exclude(service=service).order_by("name")
     context = {
         "service": service,
         "sources": own,

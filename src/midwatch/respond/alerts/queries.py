@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BigIntegerField, ExpressionWrapper, F, Max, Q, QuerySet
+from django.db.models.sql import Query
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
@@ -18,6 +22,11 @@ from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus, Maintenance
 
 PAGE_MAX = 200
 TIMELINE_MAX = 500
+COUNT_MAX = 1_000
+BRANCH_TEAMS_MAX = 50
+SHORT_WORD = 3  # what the indexes of titles know: any three letters that follow each other
+SHORT_WORD_AMONG = 20_000
+TRIGRAMS_MAX = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,45 +42,132 @@ class AlertFilter:
     priority: tuple[str, ...] = ()
 
 
-def narrowed(by: AlertFilter) -> QuerySet[Alert]:
-    """The alerts that a filter means, in no order yet.
-
-    Names become ids first, so that the database walks the (status | service | team, number) indexes.
-    """
-    found = Alert.objects.filter(is_test=False)
-    if by.status:
-        found = found.filter(status__in=by.status)
+def _narrowed(by: AlertFilter) -> list[QuerySet[Alert]]:
+    """Each of these is one walk of one index, newest first. Names become ids, and what is one of several (two teams,
+    firing or acknowledged) becomes a query each: `IN` makes a database sort all it finds before it shows the first row."""
+    found = Alert.objects.filter(number__isnull=False)  # tests have none; and every index here knows the number
+    teams: list[int] | None = None
     if by.service:
-        found = found.filter(service_id__in=list(Service.objects.filter(name=by.service).values_list("pk", flat=True)))
+        service = Service.objects.filter(name=by.service).values_list("pk", flat=True).first()
+        found = found.filter(service_id=service) if service is not None else found.none()
     if by.team:
-        found = found.filter(team_id__in=list(Team.objects.filter(name=by.team).values_list("pk", flat=True)))
-    if by.priority:
-        found = found.filter(priority__in=by.priority)
+        teams = list(Team.objects.filter(name=by.team).values_list("pk", flat=True))
+    if by.view == "teams" and by.user is not None:
+        own = set(team_ids(by.user))
+        teams = sorted(own if teams is None else own & set(teams))
     if by.view == "mine" and by.user is not None:
         found = found.filter(acknowledged_by=by.user)
-    if by.view == "teams" and by.user is not None:
-        found = found.filter(team_id__in=list(team_ids(by.user)))
-    if by.q:
-        number = by.q.removeprefix("#")
-        words = Q(title__icontains=by.q) | Q(dedup_key=by.q)
-        is_number = number.isascii() and number.isdigit() and len(number) < 16
-        found = found.filter(words | Q(number=int(number)) if is_number else words)
-    return found
+    statuses = sorted(set(by.status)) if len(set(by.status)) < len(AlertStatus) else []
+    priorities = sorted(set(by.priority))
+    has_index = teams is not None or bool(statuses or by.service) or by.view == "mine"
+    # Of a service, or of what somebody has, there is less than of a team: the team only passes judgement then. Hidden in a
+    # sum, it tempts no database to walk the team's index instead.
+    found = found.alias(judged_team=ExpressionWrapper(F("team_id") + 0, output_field=BigIntegerField()))
+    name = "judged_team" if by.service or by.view == "mine" else "team_id"
+    branches: list[QuerySet[Alert]] = (
+        [found] if teams is None else [found.filter(**{name: pk}) for pk in teams[:BRANCH_TEAMS_MAX]]
+    )
+    if statuses:
+        branches = [branch.filter(status=status) for branch in branches for status in statuses]
+    if priorities and has_index:
+        branches = [branch.filter(priority__in=priorities) for branch in branches]
+    elif priorities:
+        branches = [branch.filter(priority=priority) for branch in branches for priority in priorities]
+    return branches
+
+
+def _numbers(branches: Sequence[QuerySet[Alert]], limit: int, *, is_ascending: bool = False) -> list[int]:
+    """The first `limit` numbers of all branches together, in one statement: each gives its own first ones."""
+    order = "number" if is_ascending else "-number"
+    asked = [branch.order_by(order).values_list("number")[:limit].query for branch in branches]
+    compiled = [part for part in map(_compiled, asked) if part is not None]
+    if not compiled:
+        return []
+    parts = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS part{index}" for index, (sql, _) in enumerate(compiled))  # noqa: S608 - of Django's own making
+    direction = "ASC" if is_ascending else "DESC"
+    with connection.cursor() as cursor:
+        values = [*(value for _, given in compiled for value in given), limit]
+        cursor.execute(f"{parts} ORDER BY 1 {direction} LIMIT %s", values)
+        return [int(row[0]) for row in cursor.fetchall()]
+
+
+def _compiled(query: Query) -> tuple[str, tuple[Any, ...]] | None:
+    try:
+        return query.sql_with_params()
+    except EmptyResultSet:  # a service that nobody knows
+        return None
+
+
+def _searched(branches: Sequence[QuerySet[Alert]], by: AlertFilter, before_number: int | None, limit: int) -> list[int]:
+    """Words of the title, a dedup key, or a number. Fewer than three letters are looked for in the newest alerts alone:
+    no index knows them, and what is that short stands in many."""
+    text = by.q
+    exact = Q(dedup_key=text, source_id__in=list(Source.objects.values_list("pk", flat=True)))
+    exact |= Q(dedup_key=text, source=None)
+    digits = text.removeprefix("#")
+    found = set(_numbers([branch.filter(exact) for branch in branches], limit))
+    if digits.isascii() and digits.isdigit() and len(digits) < 16:
+        found |= set(_numbers([branch.filter(number=int(digits)) for branch in branches], 1))
+    if before_number is not None:
+        found = {number for number in found if number < before_number}
+    titled = [branch.filter(title__icontains=text) for branch in branches]
+    if by.status and set(by.status) <= set(OPEN):
+        found |= set(_numbers(titled, limit))  # few are open: their own index finds them
+    elif len(text) < SHORT_WORD:
+        newest = Alert.objects.filter(is_test=False).aggregate(last=Max("number"))["last"] or 0
+        top = min(newest, before_number or newest)
+        found |= set(_numbers([branch.filter(number__gt=top - SHORT_WORD_AMONG) for branch in titled], limit))
+    elif connection.vendor == "sqlite":
+        found |= set(_by_trigrams(titled, text, limit))
+    else:
+        found |= set(_numbers(titled, limit))
+    return sorted(found, reverse=True)[:limit]
+
+
+def _by_trigrams(titled: Sequence[QuerySet[Alert]], text: str, limit: int) -> list[int]:
+    """SQLite: the search table gives candidates newest first, and each is looked at until enough have passed the filter.
+    CROSS JOIN is SQLite's word for "in this order"."""
+    folded = text.lower()
+    words = [folded[start : start + SHORT_WORD].replace('"', '""') for start in range(len(folded) - SHORT_WORD + 1)]
+    match = " AND ".join(f'"{word}"' for word in dict.fromkeys(words[:TRIGRAMS_MAX]))
+    found: set[int] = set()
+    for branch in titled:
+        compiled = _compiled(branch.values_list("number").query)
+        if compiled is None:
+            continue
+        sql, values = compiled
+        head, _, conditions = sql.partition(" WHERE ")
+        joined = head.replace(
+            'FROM "alerts_alert"', 'FROM alerts_search CROSS JOIN "alerts_alert" ON "number" = alerts_search.rowid'
+        )
+        statement = f"{joined} WHERE alerts_search MATCH %s AND {conditions} ORDER BY alerts_search.rowid DESC LIMIT %s"
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [match, *values, limit])
+            found |= {int(row[0]) for row in cursor.fetchall()}
+    return sorted(found, reverse=True)[:limit]
+
+
+def numbers(by: AlertFilter, *, before_number: int | None = None, limit: int = 50) -> list[int]:
+    """Newest first. An index alone answers that; rows are read only for what is shown."""
+    limit = min(limit, PAGE_MAX)
+    branches = _narrowed(by)
+    if before_number is not None:
+        branches = [branch.filter(number__lt=before_number) for branch in branches]
+    return _searched(branches, by, before_number, limit) if by.q else _numbers(branches, limit)
 
 
 def alerts(by: AlertFilter, *, before_number: int | None = None, limit: int = 50) -> list[Alert]:
     """Newest first. The next page starts below the last number shown, so rows that arrive meanwhile move nothing."""
-    found = narrowed(by)
-    if before_number is not None:
-        found = found.filter(number__lt=before_number)
-    return list(
-        found.select_related("service", "team", "acknowledged_by", "source").order_by("-number")[: min(limit, PAGE_MAX)]
-    )
+    found = Alert.objects.filter(number__in=numbers(by, before_number=before_number, limit=limit))
+    return list(found.select_related("service", "team", "acknowledged_by", "source").order_by("-number"))
 
 
 def newer_than(by: AlertFilter, number: int, *, at_most: int = 100) -> int:
     """How many alerts came after `number`, counted up to `at_most`."""
-    return len(narrowed(by).filter(number__gt=number).order_by("number").values_list("pk", flat=True)[:at_most])
+    branches = [branch.filter(number__gt=number) for branch in _narrowed(by)]
+    if by.q:
+        return len(_searched(branches, by, None, at_most))
+    return len(_numbers(branches, at_most, is_ascending=True))
 
 
 def get_alert(number: int) -> Alert:
@@ -80,20 +176,21 @@ def get_alert(number: int) -> Alert:
     )
 
 
-def timeline(alert: Alert, *, after_id: int = 0) -> list[TimelineEntry]:
-    """Oldest first; the newest `TIMELINE_MAX` when there are more."""
-    newest = TimelineEntry.objects.filter(alert=alert, pk__gt=after_id).order_by("-id")[:TIMELINE_MAX]
-    return list(reversed(newest))
+def timeline(alert: Alert, *, before_id: int | None = None, limit: int = TIMELINE_MAX) -> list[TimelineEntry]:
+    """Oldest first; the newest `limit` of them when there are more. `before_id`: only what was written before that one."""
+    found = TimelineEntry.objects.filter(alert=alert)
+    if before_id is not None:
+        found = found.filter(pk__lt=before_id)
+    return list(reversed(found.order_by("-id")[: min(limit, TIMELINE_MAX)]))
 
 
 def team_ids(user: User) -> QuerySet[Membership, int]:
     return Membership.objects.filter(user=user).values_list("team_id", flat=True)
 
 
-def open_count(by: AlertFilter | None = None, *, at_most: int = 1_000) -> int:
+def open_count(by: AlertFilter | None = None, *, at_most: int = COUNT_MAX) -> int:
     """Open alerts, counted up to `at_most`."""
-    found = narrowed(by or AlertFilter()).filter(status__in=OPEN).order_by()
-    return found.values_list("pk", flat=True)[:at_most].count()
+    return len(_numbers(_narrowed(replace(by or AlertFilter(), status=tuple(OPEN))), at_most))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from midwatch.core import clock
@@ -18,10 +19,12 @@ from midwatch.core.payload import link
 from midwatch.core.render import page_or_partial
 from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.actions.people import PRIORITIES
+from midwatch.respond.alerts.forms import whole_number
 from midwatch.respond.alerts.models import Alert, Maintenance, TimelineEntry
 from midwatch.respond.alerts.queries import maintenance_of, similar, timeline
 from midwatch.respond.alerts.views.common import alert_or_404
 
+ENTRIES_SHOWN = 100  # of the timeline; an alert that flapped for a week has thousands
 # Labels whose value is an address people follow at night; shown among the links, first.
 RUNBOOK_LABELS = ("runbook_url", "runbook", "dashboard_url", "dashboard")
 # Icon and tone of a timeline entry, by its kind; what is not named here is a plain dot.
@@ -69,9 +72,10 @@ def safe_links(alert: Alert) -> list[Link]:
     ]
 
 
-def entries(alert: Alert) -> list[Entry]:
-    """Newest first: at night one wants to know what happened last."""
-    looked = [(entry, ENTRY_LOOKS.get(entry.kind, ("point", "quiet"))) for entry in timeline(alert)]
+def entries(alert: Alert, before_id: int | None) -> list[Entry]:
+    """Newest first: at night one wants to know what happened last. One more than are shown, where there are more."""
+    found = timeline(alert, before_id=before_id, limit=ENTRIES_SHOWN + 1)
+    looked = [(entry, ENTRY_LOOKS.get(entry.kind, ("point", "quiet"))) for entry in found]
     return [
         Entry(entry, entry.who if entry.kind == "note" else "", icon, tone) for entry, (icon, tone) in reversed(looked)
     ]
@@ -87,9 +91,16 @@ def alert_detail(request: HttpRequest, number: int) -> HttpResponse:
     """All but the title is one moving part; a poll waits while somebody types or has a menu open."""
     user = viewer(request)
     alert = alert_or_404(number)
+    here = reverse("alerts:detail", args=[number])
+    before_id = whole_number(request.GET.get("before", ""))
+    found = entries(alert, before_id)
+    shown = found[:ENTRIES_SHOWN]
     context: dict[str, Any] = {
         "alert": alert,
-        "entries": entries(alert),
+        "entries": shown,
+        "poll_url": f"{here}?before={before_id}" if before_id else here,
+        "newest_url": here if before_id else "",
+        "older_url": f"{here}?before={shown[-1].entry.pk}" if len(found) > ENTRIES_SHOWN else "",
         "links": safe_links(alert),
         "labels": sorted(alert.labels.items()),
         "maintenance": _maintenance(alert),

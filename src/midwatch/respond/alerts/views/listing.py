@@ -68,7 +68,8 @@ def alert_list(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "filters": filters,
         "rows": rows_of(request, rows),
-        "newer_count": newer_than(filters.for_query(user), newest),
+        # The first page has just been read to its end: what is above it can only come later.
+        "newer_count": newer_than(filters.for_query(user), newest) if shown or before else 0,
         "is_first_page": before is None,
         "here": here,
         "older_url": f"{here}&{urlencode({'before': older})}" if older else "",
