@@ -15,7 +15,7 @@ from midwatch.people.queries import may_edit_team
 from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.lines import lines
 from midwatch.respond.alerts.models import OPEN, Alert, Source
-from midwatch.respond.alerts.queries import AlertFilter, maintenance_of, maintenances
+from midwatch.respond.alerts.queries import AlertFilter, alerts, maintenance_of, maintenances
 from midwatch.respond.alerts.views.common import rows_of
 
 ALERTS_SHOWN = 10
