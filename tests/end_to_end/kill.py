@@ -103,7 +103,7 @@ def run(directory: Path, *, database: str, kills: int, seed: int) -> Figures:
         midwatch = Midwatch(directory, documents(pager.url, PEOPLE), **settings)
         stack.callback(_end, midwatch)
         midwatch.start()
-        senders = stack.enter_context(Senders([midwatch.port], services=PEOPLE))
+        senders = stack.enter_context(Senders([midwatch.port], services=PEOPLE, pause_seconds=0.05))
         started = time.monotonic()
         for _ in range(kills):
             time.sleep(chance.uniform(*PAUSES))

@@ -203,10 +203,10 @@ class Cluster:
     def doubled_alerts(self) -> list[str]:
         return [str(row[0]) for row in self.rows("SELECT title FROM alerts_alert GROUP BY title HAVING count(*) > 1")]
 
-    def unmarked(self) -> list[Arrival]:
+    def unmarked(self) -> list[list[Arrival]]:
         """Messages that came again under their key, and whose alert's timeline does not say so."""
         return [
-            arrivals[-1]
+            arrivals
             for arrivals in self.pager.repeated().values()
             if arrivals[0].titles and "sent again" not in self.timeline(arrivals[0].titles[0])
         ]

@@ -3,11 +3,15 @@ trouble of the database is no reason to put an event aside."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import DataError, OperationalError
 
+from midwatch.core import clock
 from midwatch.engine import events
 from midwatch.respond.alerts.models import Alert, SourceProblem
+from midwatch.respond.notify.actions import claim_deliveries
 from midwatch.respond.notify.actions.deliveries import prepare, transport, write_sent
 from midwatch.respond.notify.models import Delivery
 from stories.story import Story
@@ -50,6 +54,21 @@ def test_a_node_that_slept_on_the_wire_writes_over_nothing_and_says_that_it_came
     told = story.timeline(Alert.objects.get())
     assert "handed over (sent again: the try before was cut off)" in told
     assert "handed over (sent again: another node had sent it while this one stood still)" in told
+
+
+def test_of_two_who_sent_it_the_second_says_so_whoever_writes_first(story: Story) -> None:
+    (ana,) = story.phones("ana")
+    waiting(story)
+    (claimed,) = story.outlet.take()
+    back = transport(prepare(claimed))
+    clock.forward(timedelta(seconds=30))
+    (again,) = claim_deliveries("webhook", by="another node", limit=10)
+    second = transport(prepare(again))
+    write_sent([back])
+    write_sent([second])
+    ana.rings_with("disk full")
+    ana.rings_with("disk full")
+    assert story.timeline(Alert.objects.get()).count("sent again") == 1
 
 
 def test_a_receipt_whose_commit_was_not_heard_of_is_written_once(story: Story) -> None:

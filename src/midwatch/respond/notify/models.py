@@ -128,6 +128,7 @@ class Delivery(models.Model):
             models.Index(fields=["channel", "poll_at"], name="delivery_poll", condition=~Q(poll_at=None)),
         ]
 
+    is_receipt_tried = False  # of a sent one: writing its receipt failed, or its commit was not heard of
     was_cut_off = False  # of a claimed one: the last try ended without a receipt, so this may be the second time
 
 

@@ -203,6 +203,9 @@ def _write_receipts(handed: Sequence[tuple[Delivery, Receipt]]) -> None:
     if not handed:
         return
     now = clock.now()
+    tried = {d.pk for d, _ in handed if d.is_receipt_tried}
+    for delivery, _ in handed:
+        delivery.is_receipt_tried = True
     with transaction.atomic():
         # A provider has them, whoever holds the rows now: that must be written even when a lease ran out.
         stored = STORED([d.pk for d, _ in handed])
@@ -222,7 +225,7 @@ def _write_receipts(handed: Sequence[tuple[Delivery, Receipt]]) -> None:
         CONTACTS_WORK_AGAIN(contacts)
         handed_over([one for d, _ in handed for one in (d, *_carried(d))], now)
         # Known from this very try: its commit was not heard of, as when PostgreSQL is gone in that moment.
-        fresh = [(d, receipt) for d, receipt in handed if known.get(d.pk) != d.attempts]
+        fresh = [(d, receipt) for d, receipt in handed if not (d.pk in tried and known.get(d.pk) == d.attempts)]
         note_many([line for d, receipt in fresh for line in _receipt_lines(d, receipt, is_second=d.pk in known)])
     for delivery, _ in handed:
         if delivery.kind == DeliveryKind.PAGE:
