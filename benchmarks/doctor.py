@@ -22,7 +22,7 @@ from measuring.figures import Figure, parser, report
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import installation
 
-ROWS = 5_000
+ROWS = 1_000
 
 
 def fill(count: int) -> None:

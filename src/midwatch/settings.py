@@ -19,6 +19,7 @@ PREFIX = "MIDWATCH_"
 LISTEN_URL = (
     "_MIDWATCH_LISTEN_URL"  # set by `serve` for its parts: where it listens, for links when no address was given
 )
+LANE_URL = "_MIDWATCH_LANE_URL"  # set by `serve` too: its own port on this machine, whatever the public address is
 
 
 class SettingError(SystemExit):
@@ -69,6 +70,24 @@ def _is_address(value: str) -> bool:
     except ValueError:  # a bracket too few, a port of 99999
         return False
     return parts.scheme in {"http", "https"} and has_host and not (parts.query or parts.fragment)
+
+
+def _canary(raw: str) -> str:
+    value = raw.strip().rstrip("/")
+    if value.lower() in {"on", "off"}:
+        return value.lower()
+    if not _is_address(value):
+        raise ValueError(
+            "write on, off, or the address of the web part that it enters by, https://midwatch.example.com"
+        )
+    return value
+
+
+def _addresses(raw: str) -> tuple[str, ...]:
+    found = tuple(word.rstrip("/") for word in _words(raw))
+    if not all(_is_address(one) for one in found):
+        raise ValueError("give addresses such as https://midwatch.other.example, with spaces")
+    return found
 
 
 def _monitor(raw: str) -> str:
@@ -187,6 +206,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TWILIO_FROM", "", _text, "The number messages and calls come from, +420..."),
     Setting("TWILIO_BASE_URL", "https://api.twilio.com", _address, "Twilio's address, or a compatible gateway's."),
     Setting("WATCHDOG_URL", "", _monitor, "Dead-man monitor: requested while the engine is well."),
+    Setting(
+        "CANARY",
+        "on",
+        _canary,
+        "Each minute a synthetic event goes the whole way of a page: on, off, or the address of the web part that it enters by.",
+    ),
+    Setting("PEER_URL", "", _addresses, "Other Midwatch installations that this one watches: their base addresses."),
+    Setting(
+        "PEER_SECONDS", "30", _whole(1, 3600, "seconds"), "How often a peer is asked; four bad answers in a row page."
+    ),
     Setting("TRUSTED_PROXIES", "", _networks, "Addresses or networks whose X-Forwarded-* headers are believed."),
     Setting(
         "OUTBOUND_ALLOW",
@@ -262,6 +291,9 @@ class Settings:
     trusted_proxies: tuple[str, ...]
     outbound_allow: tuple[str, ...]
     watchdog_url: str
+    canary: str
+    peer_url: tuple[str, ...]
+    peer_seconds: int
     log_level: str
     intake_queue_max: int
     event_retention_days: int

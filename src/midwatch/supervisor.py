@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from midwatch import __version__
-from midwatch.settings import LISTEN_URL, PREFIX, raw, secret_key, settings
+from midwatch.settings import LANE_URL, LISTEN_URL, PREFIX, raw, secret_key, settings
 
 STOP_SECONDS = 12.0  # of the fifteen that `serve` promises
 ORPHANS_SECONDS = 30.0
@@ -93,9 +93,11 @@ def _take(args: Namespace) -> None:
     os.umask(0o077)  # the databases, keys and sockets are ours alone, whatever directory they lie in
     if getattr(args, "data", None):
         os.environ[f"{PREFIX}DATA_DIR"] = str(args.data)
-    if getattr(args, "port", None) and not raw("BASE_URL"):
+    if getattr(args, "port", None):
         host = "127.0.0.1" if args.host in {"0.0.0.0", "::", ""} else args.host  # noqa: S104 - a comparison
-        os.environ[LISTEN_URL] = f"http://[{host}]:{args.port}" if ":" in host else f"http://{host}:{args.port}"
+        os.environ[LANE_URL] = f"http://[{host}]:{args.port}" if ":" in host else f"http://{host}:{args.port}"
+        if not raw("BASE_URL"):
+            os.environ[LISTEN_URL] = os.environ[LANE_URL]
     settings.cache_clear()
     if settings().is_sqlite and (settings().data_dir / MOVED).exists():
         mark = importlib.import_module("midwatch.core.move_mark")

@@ -37,7 +37,7 @@ MANIFEST_BYTES_MAX = 100_000
 BUSY_SECONDS = 30.0
 POSTGRESQL_DUMP = b"PGDMP"
 COUNTED = {
-    "people": "people_user WHERE name <> 'admin-token'",
+    "people": "people_user WHERE name NOT IN ('admin-token', 'midwatch-canary')",
     "services": "catalog_service",
     "sources": "alerts_source",
     "alerts": "alerts_alert WHERE is_test = 0",

@@ -203,6 +203,9 @@ class ChannelConfig:
     timeout_seconds: float = 10.0
 
 
+NULL_CHANNEL = "null"  # takes messages and leads nowhere: the canary's
+
+
 class Channel(Protocol):
     """`integrations/<vendor>/channel.py`, as a module. One module may serve several types (twilio: sms and voice)."""
 
@@ -328,6 +331,12 @@ def sources() -> Mapping[str, Source]:
 def channels() -> Mapping[str, Channel]:
     """Channel modules by contact method type."""
     return {type_: cast(Channel, module) for module in _modules("channel") for type_ in module.TYPES}
+
+
+@cache
+def senders() -> Mapping[str, Channel]:
+    """What messages can go by: the channels people choose from, and the canary's, which leads nowhere."""
+    return {**channels(), NULL_CHANNEL: cast(Channel, importlib.import_module("midwatch.core.null_channel"))}
 
 
 @cache

@@ -11,7 +11,9 @@ from typing import TypeVar
 
 from django.db import models, transaction
 from django.db.models import Q
+from prometheus_client import Counter
 
+TAKEN_OVER = Counter("midwatch_leases_taken_over", "Claims that ran out and were taken by somebody else.", ["work"])
 M = TypeVar("M", bound=models.Model)
 
 
@@ -26,6 +28,9 @@ def claim(due: models.QuerySet[M], *, now: datetime, lease: timedelta, limit: in
                 skip_locked=True, of=("self",)
             )[:limit]
         )
+        taken_over = sum(row.claimed_until is not None for row in rows)  # type: ignore[attr-defined]
+        if taken_over:
+            TAKEN_OVER.labels(due.model._meta.model_name).inc(taken_over)
         if rows:
             until = now + lease
             due.model._default_manager.filter(pk__in=[row.pk for row in rows]).update(claimed_until=until)

@@ -6,14 +6,15 @@ from datetime import timedelta
 
 from midwatch.core import clock
 from midwatch.core.contribute import Check
-from midwatch.engine import clock_steps, hold
-from midwatch.engine.models import Node
+from midwatch.engine import canary, clock_steps, hold, peers
+from midwatch.engine.models import Node, Peer
 from midwatch.engine.tick import lateness
 from midwatch.settings import settings
 
 STALLED = timedelta(seconds=10)
 LATE_SECONDS_WARNING = 10.0
 LATE_SECONDS_FAILED = 60.0
+CANARY_OLD_SECONDS = 150.0
 
 
 def engine_runs() -> Check:
@@ -48,11 +49,42 @@ def nothing_is_late() -> Check:
 
 def somebody_watches() -> Check:
     question = "Does somebody outside notice when Midwatch is down?"
+    if not settings().watchdog_url and settings().peer_url:
+        watched = f"it watches {len(settings().peer_url)} other installations: let one of them watch this one too"
+        return Check("engine.watchdog", question, "ok", watched)
     if not settings().watchdog_url:
         remedy = "set MIDWATCH_WATCHDOG_URL to a check of a dead-man monitor elsewhere"
         text = "no dead-man monitor: if this machine stops, nobody hears of it"
         return Check("engine.watchdog", question, "warning", text, remedy)
     return Check("engine.watchdog", question, "ok", "a dead-man monitor is asked for every minute")
+
+
+def the_canary_arrives() -> Check:
+    question = "Does an event come through the whole of Midwatch as a page?"
+    if settings().canary == "off":
+        text = "the canary is off (MIDWATCH_CANARY): nothing proves each minute that pages go out"
+        return Check("engine.canary", question, "warning", text, "leave MIDWATCH_CANARY out")
+    found = canary.last()
+    if found.problem:
+        remedy = "the engine's log says more; the doctor's other answers show what else is wrong"
+        return Check("engine.canary", question, "failed", f"the last one was lost: {found.problem}", remedy)
+    if found.age_seconds is None:
+        return Check("engine.canary", question, "ok", "none has flown yet")
+    if found.age_seconds > CANARY_OLD_SECONDS and hold.gate() is None:
+        text = f"the last one that arrived was sent {found.age_seconds:.0f} s ago"
+        return Check("engine.canary", question, "failed", text, "is an engine running? Its log says what it does")
+    at = f"{found.now - timedelta(seconds=found.age_seconds):%Y-%m-%d %H:%M:%S} UTC"
+    return Check("engine.canary", question, "ok", f"the last one left at {at} and took {found.took_seconds or 0:.2f} s")
+
+
+def peers_are_well() -> list[Check]:
+    question = "Are the other installations well that this one watches?"
+    return [
+        Check("engine.peers", question, "failed", f"{peers.name_of(peer.url)}: {peer.problem}", "look after it")
+        if peer.problem
+        else Check("engine.peers", question, "ok", f"{peers.name_of(peer.url)} is well")
+        for peer in Peer.objects.filter(url__in=settings().peer_url).order_by("url")
+    ]
 
 
 def paging_goes_on() -> Check:
@@ -78,4 +110,12 @@ def clock_is_steady() -> Check:
     return Check("clock.steps", question, "warning", text, remedy)
 
 
-CHECKS = (engine_runs, nothing_is_late, somebody_watches, paging_goes_on, clock_is_steady)
+CHECKS = (
+    engine_runs,
+    nothing_is_late,
+    the_canary_arrives,
+    somebody_watches,
+    peers_are_well,
+    paging_goes_on,
+    clock_is_steady,
+)

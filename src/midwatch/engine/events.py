@@ -23,7 +23,7 @@ from midwatch.core.integration import DESCRIPTION_MAX, Event, Refused, Rejected
 from midwatch.core.rows import insert_rows, update_columns
 from midwatch.core.statements import Select
 from midwatch.core.text import clean
-from midwatch.engine import metrics
+from midwatch.engine import canary, metrics
 from midwatch.intake import log
 from midwatch.intake.log import Record
 from midwatch.people.queries import administrators
@@ -48,6 +48,7 @@ class Parsed:
     problems: list[tuple[Source, str, str, str]] = field(default_factory=list)  # source, kind, reason, token
     changes: list[ChangeEvent] = field(default_factory=list)
     heard: dict[int, Source] = field(default_factory=dict)
+    canaries: list[str] = field(default_factory=list)  # their tokens
 
     @property
     def size(self) -> int:
@@ -129,6 +130,8 @@ def process(records: list[Record]) -> tuple[int, int]:
     acknowledges must not wait for a storm.
     """
     parsed, count, items = parse_all(records)
+    if parsed.canaries:
+        canary.open_alerts(parsed.canaries)
     if parsed.arrivals:
         start(record(parsed.arrivals).opened)
     insert_rows(parsed.changes)
@@ -168,6 +171,9 @@ def parse_all(records: list[Record]) -> tuple[Parsed, int, int]:
     for count, one in enumerate(records):
         if parsed.size >= ITEMS_MAX:
             return parsed, count, 0
+        if one.kind == "canary":
+            parsed.canaries.append(str(json.loads(one.body).get("key", "")))
+            continue
         source = sources.get(one.source_id)
         if source is None:
             metrics.ORPHANS.inc()  # the source was deleted meanwhile

@@ -23,6 +23,33 @@ class Node(models.Model):
         indexes = [models.Index(fields=["ticked_at"], name="node_ticked")]
 
 
+class Canary(models.Model):
+    """One synthetic event on its way through the whole of Midwatch. One a minute in all, whoever is first."""
+
+    minute = models.DateTimeField(unique=True)
+    token = models.CharField(max_length=32, unique=True)
+    node = models.CharField(max_length=200)
+    sent_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)  # the lane has answered 202
+    read_at = models.DateTimeField(null=True)  # it is an alert with an escalation
+    alert_id = models.BigIntegerField(null=True)  # gone soon after
+    arrived_at = models.DateTimeField(null=True)  # the null channel took its page
+    failed_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=500, default="", db_default="")  # how far it came, and why no further
+
+
+class Peer(models.Model):
+    """Another installation that this one watches. The times are of this one's checks."""
+
+    url = models.CharField(max_length=500, unique=True)
+    checked_at = models.DateTimeField(null=True)  # moved by the node that checks: one check at a time in all
+    well_at = models.DateTimeField(null=True)
+    bad_count = models.PositiveIntegerField(default=0)  # in a row
+    good_count = models.PositiveIntegerField(default=0)
+    problem = models.CharField(max_length=500, default="", db_default="")
+    alert = models.ForeignKey(Alert, on_delete=models.SET_NULL, null=True, related_name="+")
+
+
 class Hold(models.Model):
     """A restored installation records everything and pages nobody until somebody has looked and released it.
 

@@ -209,7 +209,7 @@ class Pools:
     """All channels' pools. As an outlet it is for the engine's own thread, which calls `settle` when a job is done."""
 
     def __init__(self, *, senders: int, node: str) -> None:
-        self._pools = {channel: ChannelPool(channel, senders=senders, node=node) for channel in integration.channels()}
+        self._pools = {channel: ChannelPool(channel, senders=senders, node=node) for channel in integration.senders()}
         self._reserved: dict[str, int] = defaultdict(int)
         self._node = node
 

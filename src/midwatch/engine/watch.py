@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
-from django.db import connection, transaction
+from django.db import close_old_connections, connection, transaction
+from django.db.models import Count
 
 from midwatch import __version__
-from midwatch.core import clock, guard, net
+from midwatch.core import clock, guard, integration, net
+from midwatch.core.integration import NULL_CHANNEL
 from midwatch.core.models import OutboxEvent
-from midwatch.engine import clock_steps, hold, metrics
+from midwatch.engine import canary, canary_metrics, clock_steps, hold, metrics, peers
 from midwatch.engine.models import Node
 from midwatch.engine.tick import lateness
+from midwatch.respond.notify.actions.claiming import OUTSTANDING
+from midwatch.respond.notify.models import Delivery
 from midwatch.settings import settings
 
 log = logging.getLogger("midwatch.watch")
@@ -24,6 +30,9 @@ STALLED_SECONDS = 10.0
 STUCK_SECONDS = 60.0
 GIVE_UP_SECONDS = 150.0  # the supervisor starts another engine; leases cover what this one held
 PING_SECONDS = 60.0
+PING_TRIES = 3
+COUNT_SECONDS = 10.0
+PING_AGAIN_SECONDS = 3.0
 LATE_SECONDS_MAX = 30.0  # the dead-man ping is sent only while nothing is later than this
 EX_SOFTWARE = 70
 
@@ -47,6 +56,7 @@ class Watch:
         self.node = node
         self._ticked = clock.monotonic()
         self._beat_at = 0.0
+        self._count_at = -COUNT_SECONDS
         self._ping_at = 0.0
         self._wall = (clock.machine_now(), clock.monotonic())
         self._stop = threading.Event()
@@ -55,6 +65,9 @@ class Watch:
         self._is_cut_off = False
         self._is_held = True  # until the first look: an outside monitor must not hear "well" from who pages nobody
         self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
+        enter = canary.way_in()
+        self._keeper = canary.Keeper(node, enter) if enter is not None else None
+        self._arrived = threading.Event()
 
     def enlist(self) -> bool:
         """The node's row. A promoted standby may know older rows only: `beat` makes it again then."""
@@ -69,6 +82,8 @@ class Watch:
 
     def start(self) -> None:
         self._thread.start()
+        if self._keeper is not None or settings().peer_url:
+            threading.Thread(target=self._fly, name="canary", daemon=True).start()
         _running.append(self)
 
     @property
@@ -115,11 +130,23 @@ class Watch:
         for job, count in guard.failures.items():
             metrics.JOB_FAILURES.labels(job).set(count)
         metrics.REACTIONS_QUARANTINED.set(OutboxEvent.objects.exclude(quarantined_at=None).filter(done_at=None).count())
+        if self._ticked - self._count_at >= COUNT_SECONDS:
+            self._count_at = self._ticked
+            self._count(now)
         with transaction.atomic():
             is_known = Node.objects.filter(name=self.node).update(ticked_at=now, lateness_seconds=self._latest)
         if not is_known:
             self.enlist()
         self._written_at = clock.monotonic()
+
+    def _count(self, now: datetime) -> None:
+        """What is looked at less often: it costs more, and is no matter of a second."""
+        metrics.NODES.set(Node.objects.filter(ticked_at__gt=now - timedelta(seconds=10), stopped_at=None).count())
+        metrics.DISK_FREE.set(shutil.disk_usage(settings().data_dir).free)
+        waiting = Delivery.objects.filter(state__in=OUTSTANDING).exclude(channel=NULL_CHANNEL).order_by()
+        counts = dict(waiting.values_list("channel").annotate(Count("pk")))
+        for channel in integration.channels():
+            metrics.DELIVERIES_WAITING.labels(channel).set(counts.get(channel, 0))
 
     def _learn_clock(self) -> None:
         """On PostgreSQL the time is the database's. A jump of this machine's clock is seen against the monotonic one."""
@@ -152,14 +179,47 @@ class Watch:
             if still > SLOW_SECONDS and not is_slow:
                 log.warning("the engine is %s: no tick for %.0f s", "stuck" if still > STUCK_SECONDS else "slow", still)
             is_slow = still > SLOW_SECONDS
-            if not is_slow and self.is_well:
+            if self._may_ping(is_well=not is_slow and self.is_well):
                 self._ping()
 
-    def _ping(self) -> None:
-        url = settings().watchdog_url
-        if not url or clock.monotonic() - self._ping_at < PING_SECONDS:
-            return
+    def _may_ping(self, *, is_well: bool) -> bool:
+        """With a canary: once for each that arrived while all is well. Without: once a minute while all is well."""
+        if self._keeper is not None:
+            has_arrived = self._arrived.is_set()
+            self._arrived.clear()
+            return has_arrived and is_well
+        if not is_well or clock.monotonic() - self._ping_at < PING_SECONDS:
+            return False
         self._ping_at = clock.monotonic()
-        guard.guarded(
-            "dead-man ping", lambda: net.http("GET", url, is_trusted=True, timeout_seconds=10.0), otherwise=None
-        )
+        return True
+
+    def _ping(self) -> None:
+        """Three tries: a monitor that missed one for a moment of the network would wake somebody for nothing."""
+        url = settings().watchdog_url
+        for _ in range(PING_TRIES if url else 0):
+            if guard.guarded("dead-man ping", partial(_is_taken, url), otherwise=False):
+                return
+            if self._stop.wait(PING_AGAIN_SECONDS):
+                return
+
+    def _fly(self) -> None:
+        """Beside the loop as well: canaries, and a look at the peers."""
+        while not self._stop.wait(1.0):
+            close_old_connections()
+            if self._keeper is not None and guard.guarded("canary", self._keeper.step, otherwise=False):
+                self._arrived.set()
+            guard.guarded("peers", peers.check_due, otherwise=0)
+
+
+def _is_taken(url: str) -> bool:
+    """The address is a secret: neither it nor its path is ever said."""
+    try:
+        status = net.http("GET", url, is_trusted=True, timeout_seconds=10.0, redirects_max=3).status
+    except net.NetError as error:
+        problem = str(error)
+    else:
+        problem = f"it answered {status}" if status >= 400 else ""
+    canary_metrics.PINGS.labels("not taken" if problem else "taken").inc()
+    if problem:
+        log.warning("the dead-man monitor did not take the ping: %s", problem)
+    return not problem

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import pysqlite3.dbapi2 as sqlite
 
 from midwatch.core.guard import guarded
+from midwatch.intake import canary
 from midwatch.settings import settings
 
 KEY_MAX = 64  # as the table has it
@@ -184,9 +185,11 @@ class SourceKeys:
 
     def _read(self, keys: Sequence[str]) -> Mapping[str, KnownSource] | None:
         try:
-            return self._table.read(keys)
+            found = self._table.read(keys)
         except UnreadableError:
             return None
+        own = canary.key()
+        return {**found, own: KnownSource(canary.CANARY_SOURCE, "generic")} if own in keys else found
 
 
 def _is_text(key: str) -> bool:

@@ -23,6 +23,7 @@ from urllib.parse import quote
 from midwatch.core import clock
 from midwatch.core.integration import Accept, Refuse, Source
 from midwatch.intake import metrics
+from midwatch.intake.canary import CANARY_SOURCE
 from midwatch.intake.decode import BrokenError, decode_object
 from midwatch.intake.http import (
     JSON_TYPE,
@@ -41,7 +42,7 @@ from midwatch.intake.http import (
     replayed,
 )
 from midwatch.intake.keys import KnownSource, SourceKeys, UnreadableError
-from midwatch.intake.records import CHANGE, EVENT, PING, REFUSED, Kind, LogError, microseconds, minted_text
+from midwatch.intake.records import CANARY, CHANGE, EVENT, PING, REFUSED, Kind, LogError, microseconds, minted_text
 from midwatch.intake.writer import FullError, Writer
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ class Lane:
         await self._check(body, known)
         reply = self._replies.get(known.type)
         if reply is None:
-            token = await self._keep(known.id, EVENT, head.content_type, "", body)
+            kind = CANARY if known.id == CANARY_SOURCE else EVENT
+            token = await self._keep(known.id, kind, head.content_type, "", body)
             await answer(send, 202, b'{"status":"accepted","event_id":"%s"}' % token.encode())
         else:
             await self._accept(send, known, EVENT, head.content_type, body, reply)

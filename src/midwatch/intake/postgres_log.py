@@ -19,7 +19,18 @@ from midwatch.core import clock
 from midwatch.core.postgresql.base import Connection, parameters
 from midwatch.core.postgresql.wake import PG_CHANNEL
 from midwatch.core.wake import WORK
-from midwatch.intake.records import BATCH_BYTES_MAX, BODY_MAX, COLUMNS, Batch, LogError, Record, Row, minted_value
+from midwatch.intake.canary import CANARY_SOURCE
+from midwatch.intake.records import (
+    BATCH_BYTES_MAX,
+    BODY_MAX,
+    CANARY_KEPT,
+    COLUMNS,
+    Batch,
+    LogError,
+    Record,
+    Row,
+    minted_value,
+)
 
 _SELECT = f"SELECT id, {COLUMNS} FROM intake_event"  # noqa: S608 - names of our own
 _SELECT_HEADS = _SELECT.replace("body", "substring(body from 1 for %s)")
@@ -51,6 +62,9 @@ DELETE FROM intake_event WHERE id IN (
     ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 )
 """
+
+
+_PRUNE_CANARIES = "DELETE FROM intake_event WHERE source_id = %s AND done_at IS NOT NULL AND received_at < %s"
 
 
 class PostgresStore:
@@ -113,6 +127,7 @@ class PostgresStore:
     def prune(self, before: datetime, limit: int) -> int:
         try:
             self._learn_time(self._open())
+            self._open().execute(_PRUNE_CANARIES, (CANARY_SOURCE, clock.now() - CANARY_KEPT))
             return self._open().execute(_PRUNE, (before, limit)).rowcount
         except psycopg.Error as error:
             self.close()

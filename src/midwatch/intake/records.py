@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 
-Kind = Literal["event", "change", "ping", "refused"]
+Kind = Literal["event", "change", "ping", "refused", "canary"]
 EVENT: Kind = "event"
 CHANGE: Kind = "change"
 PING: Kind = "ping"
 REFUSED: Kind = "refused"
+CANARY: Kind = "canary"  # of Midwatch itself, and counted nowhere
+CANARY_KEPT = timedelta(hours=1)  # in the log
 
 # (token, source_id, kind, received in microseconds, content type, minted as JSON or "", body): what the lane writes
 Row = tuple[str, int, str, int, str, str, bytes]

@@ -19,12 +19,14 @@ from typing import Any
 import pysqlite3.dbapi2 as sqlite
 from django.db import connection
 
-from midwatch.core import wake
+from midwatch.core import clock, wake
 from midwatch.core.statements import Select, Update
+from midwatch.intake.canary import CANARY_SOURCE
 from midwatch.intake.models import Offset
 from midwatch.intake.records import (
     BATCH_BYTES_MAX,
     BODY_MAX,
+    CANARY_KEPT,
     COLUMNS,
     Batch,
     ConflictError,
@@ -168,6 +170,10 @@ class SqliteStore:
                 "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ? ORDER BY id LIMIT ?)"
                 " AND received_at < ?",
                 (done_until, limit, microseconds(before)),
+            )
+            self._connection.execute(
+                "DELETE FROM event WHERE source_id = ? AND id <= ? AND received_at < ?",
+                (CANARY_SOURCE, done_until, microseconds(clock.now() - CANARY_KEPT)),
             )
         except sqlite.Error as error:
             self.close()

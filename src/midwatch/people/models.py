@@ -29,8 +29,21 @@ class Role(models.TextChoices):
     VIEWER = "viewer"
 
 
+CANARY_USER = "midwatch-canary"  # whom the canary's page calls, by the null channel
+
+
+class PeopleManager(models.Manager["User"]):
+    """Everybody but the canary, which is no person: it stands in no list, count, form or question of who is on call."""
+
+    def get_queryset(self) -> models.QuerySet[User]:
+        return super().get_queryset().exclude(name=CANARY_USER)
+
+
 class User(AbstractBaseUser, Managed):
     """A person. `name` is the slug used in configuration, commands and messages."""
+
+    objects = PeopleManager()
+    with_canary = models.Manager["User"]()
 
     USERNAME_FIELD = "name"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from midwatch.core import clock
-from midwatch.engine import hold
+from midwatch.engine import canary, canary_metrics, hold
 from midwatch.engine.models import Node
 from midwatch.intake import metrics as intake_metrics
 from midwatch.intake import state
@@ -44,6 +44,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     problems: list[str] = []
     engine = "unknown"
     held: dict[str, object] | None = None
+    flown: dict[str, object] | None = None
     try:
         if not _migrations_are_applied():
             problems.append("migrations are pending: run `midwatch upgrade`")
@@ -52,11 +53,18 @@ def readyz(request: HttpRequest) -> HttpResponse:
             if state.is_supervised and not has_ticked:
                 problems.append("the engine has not ticked yet")
             held = _hold()
+            flown = _canary()
     except Error:
         problems.append("the database cannot be reached")
     if state.problem():
         problems.append(state.problem())
-    body = {"ready": not problems, "problems": problems, "engine": engine, **({"hold": held} if held else {})}
+    body = {
+        "ready": not problems,
+        "problems": problems,
+        "engine": engine,
+        "canary": flown,
+        **({"hold": held} if held else {}),
+    }
     response = JsonResponse(body, status=503 if problems else 200)
     response["Cache-Control"] = "no-store"
     return response
@@ -66,6 +74,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format; under `serve` with the engine's metrics, which it leaves in the data directory."""
     try:
         intake_metrics.backlog.set(event_log().backlog())
+        _canary()
     except (Error, LogError):
         intake_metrics.backlog.set(float("nan"))
     text = generate_latest().decode()
@@ -110,6 +119,23 @@ def _hold() -> dict[str, object] | None:
         "is_dropped": found.held.is_dropped,
         "alerts_count": found.alerts_count,
         "messages_count": found.messages_count,
+    }
+
+
+def _canary() -> dict[str, object]:
+    """Whether the last synthetic event came through the whole of Midwatch. `age_seconds`: since it was sent."""
+    found = canary.last()
+    age, took = found.age_seconds, found.took_seconds
+    state_word = "off" if settings().canary == "off" else "none yet"
+    if found.ended is not None:
+        state_word = "lost" if found.problem else "arrived"
+    if found.arrived is not None:
+        canary_metrics.ARRIVED_AT.set(found.arrived.sent_at.timestamp())
+    return {
+        "state": state_word,
+        "age_seconds": round(age, 1) if age is not None else None,
+        "took_seconds": round(took, 3) if took is not None else None,
+        "problem": found.problem,
     }
 
 

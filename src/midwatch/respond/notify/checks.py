@@ -20,8 +20,8 @@ LATELY = timedelta(hours=24)
 
 def channels_are_set_up() -> list[Check]:
     question = "Can every kind of contact method that people use be sent to?"
-    counts = ContactMethod.objects.filter(user__is_active=True, disabled_at=None).order_by().values("type")
-    used = {row["type"]: row["count"] for row in counts.annotate(count=Count("pk"))}
+    counts = ContactMethod.objects.filter(user__is_active=True, disabled_at=None).exclude(type=integration.NULL_CHANNEL)
+    used = {row["type"]: row["count"] for row in counts.order_by().values("type").annotate(count=Count("pk"))}
     known = integration.channels()
     checks = []
     for type_, count in sorted(used.items()):

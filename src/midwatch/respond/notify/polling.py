@@ -15,7 +15,7 @@ Poll = Callable[[str, str, ChannelConfig], StatusReport | None]
 
 
 def poll_of(channel: str) -> Poll | None:
-    found: Poll | None = getattr(integration.channels().get(channel), "poll", None)
+    found: Poll | None = getattr(integration.senders().get(channel), "poll", None)
     return found
 
 

@@ -25,19 +25,19 @@ DEFAULT_GAP = timedelta(minutes=1)
 
 @cache
 def channel_config(type_: str) -> ChannelConfig:
-    channel = integration.channels()[type_]
+    channel = integration.senders()[type_]
     return ChannelConfig(values=channel_values(tuple(channel.SETTINGS)), timeout_seconds=SEND_TIMEOUT_SECONDS)
 
 
 def rings(type_: str) -> bool:
     """Whether a message by this type of method wakes somebody."""
-    channel = integration.channels().get(type_)
+    channel = integration.senders().get(type_)
     return bool(channel and channel.RINGS.get(type_))
 
 
 def why_unusable(contact: ContactMethod) -> str:
     """ "" when a message can go out by it, else a sentence that says what to do."""
-    channel = integration.channels().get(contact.type)
+    channel = integration.senders().get(contact.type)
     if channel is None:
         return f"there is no channel for {contact.type!r}"
     if contact.disabled_at is not None:

@@ -186,6 +186,8 @@ def _apply(decisions: Iterable[tuple[Escalation, decide.Decision]], batch: Run) 
                     entry(escalation.alert_id, "round", f"Round {escalation.round} begins", ENGINE, at=batch.now)
                 )
                 again.append(escalation)
+            case decide.LastResort() if escalation.alert.is_test:
+                end(escalation, "a test calls nobody else")
             case decide.LastResort(level=level):
                 to_page.append((escalation, _last_resort(escalation, level, batch)))
                 again.append(escalation)
