@@ -94,19 +94,25 @@ class Browser:
     connection: http.client.HTTPConnection | None = None
 
     def ask(
-        self, path: str, body: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+        self, path: str, body: Mapping[str, str] | bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Mapping[str, str], bytes]:
+        """(status, headers, text). `body`: a form's fields, which get the CSRF token, or bytes as they are."""
         if self.connection is None:
             self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         given = dict(headers or {})
         if self.cookies:
             given["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        data = None
-        if body is not None:
+        data: bytes | str | None = body if isinstance(body, bytes) else None
+        if body is not None and not isinstance(body, bytes):
             data = urllib.parse.urlencode({**body, "csrfmiddlewaretoken": self.cookies.get("csrftoken", "")})
             given["Content-Type"] = "application/x-www-form-urlencoded"
-        self.connection.request("GET" if body is None else "POST", path, data, given)
-        answer = self.connection.getresponse()
+        try:
+            self.connection.request("GET" if body is None else "POST", path, data, given)
+            answer = self.connection.getresponse()
+        except http.client.RemoteDisconnected:  # it was silent for longer than the server keeps a connection
+            self.connection.close()
+            self.connection.request("GET" if body is None else "POST", path, data, given)
+            answer = self.connection.getresponse()
         for line in answer.headers.get_all("Set-Cookie") or ():
             name, _, value = line.split(";", 1)[0].partition("=")
             self.cookies[name] = value

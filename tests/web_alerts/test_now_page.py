@@ -3,7 +3,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import connection, transaction
@@ -20,6 +22,7 @@ from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.actions import start
 from midwatch.respond.escalation.models import Escalation
 from midwatch.respond.notify.models import Page
+from midwatch.web import views
 
 As = Callable[[User], Client]
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -130,6 +133,13 @@ def test_what_burns_is_never_pushed_out_by_what_came_after(world: World, as_: As
 RESTLESS = re.compile(r'name="csrfmiddlewaretoken" value="[^"]*"|<rel-time.*?</rel-time>', re.DOTALL)
 
 
+@pytest.fixture
+def _unshared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every poll reads for itself."""
+    monkeypatch.setattr(views, "SHARED_SECONDS", 0.0)
+    views._shared.clear()
+
+
 def polled(client: Client, tag: str = "", path: str = "/") -> tuple[int, str, str]:
     """(status, tag, text without what moves by itself)."""
     answer = client.get(path, headers={**PARTIAL, "HX-PTag": tag} if tag else PARTIAL)
@@ -173,6 +183,7 @@ CHANGES: dict[str, Callable[[World, Alert], object]] = {
 
 
 @pytest.mark.postgresql
+@pytest.mark.usefixtures("_unshared")
 @pytest.mark.parametrize("change", CHANGES)
 def test_whatever_changes_on_now_changes_its_tag(world: World, as_: As, change: str) -> None:
     """cy is called, bo sees it among the open alerts."""
@@ -189,6 +200,22 @@ def test_whatever_changes_on_now_changes_its_tag(world: World, as_: As, change: 
         if new_text != text:
             assert polled(client, tag)[0] == 200
     assert any(has_changed), "the change is one that can be seen"
+
+
+def test_those_who_poll_share_one_answer_for_a_second_and_what_is_theirs_is_read_at_once(world: World, as_: As) -> None:
+    bo, cy, now = as_(world.bo), as_(world.cy), [1_000.0]
+    views._shared.clear()
+    with mock.patch.object(views, "time", SimpleNamespace(monotonic=lambda: now[0])):
+        _, tag, _ = polled(bo)
+        _, tag_of_cy, _ = polled(cy)
+        opened(world)
+        assert polled(bo, tag)[0] == 304, "read by everybody a moment ago"
+        assert polled(cy, tag_of_cy)[0] == 200, "cy is called"
+        now[0] += views.SHARED_SECONDS
+        assert polled(bo, tag)[0] == 200
+        other = opened(world, "another")
+        assert "another" in bo.get("/").content.decode(), "who opens the page reads everything"
+        assert f"#{other.number}" in bo.get("/").content.decode()
 
 
 def test_a_poll_of_now_that_finds_nothing_new_is_a_few_queries(world: World, as_: As) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from midwatch.core import clock
 from midwatch.core.prepared import Prepared
 from midwatch.people.models import Membership, Team, User
-from midwatch.respond.alerts.lines import FIELDS, Line, line_from, newest, open_count
+from midwatch.respond.alerts.lines import FIELDS, Line, line_from, newest
 from midwatch.respond.alerts.models import AlertStatus, Maintenance
 from midwatch.respond.alerts.queries import maintenances
 from midwatch.respond.notify.models import Page, PageState
@@ -33,16 +33,6 @@ class Call:
     alert: Line
     step_name: str
     note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fires:
-    """What moves: the alerts that call me, that I have, and that are open. Each alert stands in one of them."""
-
-    calls: Sequence[Call]
-    mine: Sequence[Line]
-    others: Sequence[Line]
-    open_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +73,20 @@ _CALLED = Prepared(
 )
 
 
-def fires(user: User) -> Fires:
-    """Half a dozen queries that were compiled before: half the house looks at this every five seconds."""
-    teams = tuple(team for (team,) in _TEAMS.rows(user=user.pk)) or None
-    calls = calls_of(user)
-    called = {call.alert.pk for call in calls}
-    owned = newest(status=(AlertStatus.ACKNOWLEDGED,), user=user.pk)[:ALERTS_SHOWN]
-    shown = called | {line.pk for line in owned}
-    # What burns stands first, and is never cut off by forty warnings that came after it.
+def seen_teams(user: User) -> tuple[int, ...] | None:
+    """Whose alerts Now shows: those of one's teams; None for somebody in none: everybody's."""
+    return tuple(sorted(team for (team,) in _TEAMS.rows(user=user.pk))) or None
+
+
+def open_lines(teams: tuple[int, ...] | None) -> list[Line]:
+    """What burns stands first, and is never cut off by forty warnings that came after it."""
     burning = newest(status=(AlertStatus.FIRING,), priority=HIGH, teams=teams)
-    others = {line.pk: line for line in [*burning, *newest(teams=teams)] if line.pk not in shown}
-    return Fires(
-        calls=calls,
-        mine=[line for line in owned if line.pk not in called],
-        others=list(others.values())[:ALERTS_SHOWN],
-        open_count=open_count(teams),
-    )
+    return list({line.pk: line for line in [*burning, *newest(teams=teams)]}.values())
+
+
+def owned_lines(user: User) -> list[Line]:
+    """The alerts that this person has."""
+    return newest(status=(AlertStatus.ACKNOWLEDGED,), user=user.pk)[:ALERTS_SHOWN]
 
 
 def calls_of(user: User) -> list[Call]:

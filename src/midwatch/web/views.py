@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -11,8 +12,13 @@ from django.views.decorators.http import require_safe
 
 from midwatch.core.render import is_partial, page_or_partial
 from midwatch.people.viewing import viewer
-from midwatch.respond.alerts.views.common import rows_of
+from midwatch.respond.alerts.lines import open_count
+from midwatch.respond.alerts.views.common import Row, rows_of
 from midwatch.web import queries
+
+SHARED_SECONDS = 1.0
+SHARED_MAX = 200
+_shared: dict[tuple[int, ...] | None, tuple[float, tuple[list[Row], int]]] = {}
 
 
 @login_required
@@ -22,22 +28,40 @@ def now(request: HttpRequest) -> HttpResponse:
     user = viewer(request)
     if is_partial(request) and request.GET.get("part") == "cover":
         return page_or_partial(request, "web/now.html", {"cover": queries.cover(user)}, partial="web/_cover.html")
-    fires = queries.fires(user)
-    rows = {
-        row.alert.pk: row
-        for row in rows_of(request, [call.alert for call in fires.calls] + [*fires.mine, *fires.others])
-    }
+    found = queries.calls_of(user)
+    called = {call.alert.pk for call in found}
+    mine = [line for line in queries.owned_lines(user) if line.pk not in called]
+    rows = {row.alert.pk: row for row in rows_of(request, [call.alert for call in found] + mine)}
+    others, count = _open(request, queries.seen_teams(user))
     context: dict[str, Any] = {
-        "calls": [(call, rows[call.alert.pk]) for call in fires.calls],
-        "mine": [rows[line.pk] for line in fires.mine],
-        "others": [rows[line.pk] for line in fires.others],
-        "open_count": fires.open_count,
+        "calls": [(call, rows[call.alert.pk]) for call in found],
+        "mine": [rows[line.pk] for line in mine],
+        "others": [row for row in others if row.alert.pk not in rows][: queries.ALERTS_SHOWN],
+        "open_count": count,
         "may_act": user.may_act,
     }
-    shows = (context["calls"], context["mine"], context["others"], fires.open_count, user.may_act)
     if not is_partial(request):
         context["cover"] = queries.cover(user)
+    shows = tuple(context[name] for name in ("calls", "mine", "others", "open_count", "may_act"))
     return page_or_partial(request, "web/now.html", context, shows=shows)
+
+
+def _open(request: HttpRequest, teams: tuple[int, ...] | None) -> tuple[list[Row], int]:
+    """(open alerts of these teams, how many there are in all).
+
+    Those who only poll, each with the tag of what they have, share one answer a second: half the house leaves this page
+    open. What calls a person and what they have is read for each, and whoever opens the page reads everything.
+    """
+    is_poll = bool(request.headers.get("HX-PTag"))
+    now = time.monotonic()
+    known = _shared.get(teams)
+    if is_poll and known is not None and now < known[0]:
+        return known[1]
+    answer = rows_of(request, queries.open_lines(teams)), open_count(teams)
+    if len(_shared) >= SHARED_MAX:
+        _shared.clear()
+    _shared[teams] = (now + SHARED_SECONDS, answer)
+    return answer
 
 
 @login_required
