@@ -1,6 +1,6 @@
 """How many events a second the lane takes, each on disk before its sender hears 202; beside the same server without a log.
 
-    python benchmarks/intake.py [--seconds 5] [--connections 32 128] [--postgresql URL]
+    python benchmarks/intake.py [--seconds 5] [--connections 32 128] [--postgresql URL|own] [--json] [--quick]
 
 Both servers run in the same minute on the same machine, so their ratio means more than their figures. The client is a
 process of its own with keep-alive connections, one request at a time each. CPU is the server process's, from /proc.
@@ -8,18 +8,18 @@ process of its own with keep-alive connections, one request at a time each. CPU 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import multiprocessing
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,13 @@ from typing import Any
 import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from measuring import rig
+from measuring.figures import Figure, parser, report
+
 import installation
+import postgres
+
+PACE = 2_000  # events/s: below saturation, what a storm is
 
 BODY = json.dumps(
     {
@@ -104,18 +110,21 @@ class Figures:
 class Sender(asyncio.Protocol):
     """One connection: sends the next request when the answer is there."""
 
-    def __init__(self, request: bytes, until: float, took: list[float], failures: list[bytes]) -> None:
+    def __init__(
+        self, request: bytes, until: float, took: list[float], failures: list[bytes], every: float = 0.0
+    ) -> None:
         self.request = request
         self.until = until
         self.took = took
         self.failures = failures
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.every = every  # seconds from one request to the next, unless the answer takes longer
         self.sent_at = 0.0
         self.received = b""
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        self.send()
+        asyncio.get_running_loop().call_later(random.random() * self.every, self.send)
 
     def send(self) -> None:
         self.sent_at = time.perf_counter()
@@ -137,14 +146,18 @@ class Sender(asyncio.Protocol):
         else:
             self.failures.append(head[:40])
         self.received = b""
-        self.send()
+        if self.every:
+            wait = self.sent_at + self.every - time.perf_counter()
+            asyncio.get_running_loop().call_later(max(0.0, wait), self.send)
+        else:
+            self.send()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.done.done():
             self.done.set_result(None)
 
 
-def client(port: int, connections: int, seconds: float, path: str, results: Any) -> None:
+def client(port: int, connections: int, seconds: float, path: str, results: Any, rate: float = 0.0) -> None:
     async def main() -> None:
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
         request = head.encode() + BODY
@@ -154,7 +167,9 @@ def client(port: int, connections: int, seconds: float, path: str, results: Any)
         loop = asyncio.get_running_loop()
         senders = []
         for _ in range(connections):
-            _, sender = await loop.create_connection(lambda: Sender(request, until, took, failures), "127.0.0.1", port)
+            _, sender = await loop.create_connection(
+                lambda: Sender(request, until, took, failures, connections / rate if rate else 0.0), "127.0.0.1", port
+            )
             senders.append(sender.done)
         await asyncio.gather(*senders)
         results.put((took, len(failures)))
@@ -191,13 +206,14 @@ def server(code: str, env: dict[str, str]) -> Any:
         process.wait(15)
 
 
-def measure(name: str, pid: int, port: int, connections: int, seconds: float) -> Figures:
+def measure(name: str, pid: int, port: int, connections: int, seconds: float, rate: float = 0.0) -> Figures:
+    """`rate`: of all connections together; 0: as fast as they are answered."""
     path = f"/in/{installation.GENERIC_KEY}"
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
 
     def run(length: float) -> tuple[list[float], int, float]:
-        worker = context.Process(target=client, args=(port, connections, length, path, results))
+        worker = context.Process(target=client, args=(port, connections, length, path, results, rate))
         before = cpu_seconds(pid)
         worker.start()
         took, failures = results.get()
@@ -213,30 +229,47 @@ def measure(name: str, pid: int, port: int, connections: int, seconds: float) ->
     )  # fmt: skip
 
 
+def figures_of(lane: Figures, bare: Figures, paced: Figures, kind: str) -> list[Figure]:
+    at = f"{kind}, {lane.connections} connections"
+    limit = {32: "<= 25", 128: "<= 60"}.get(lane.connections)
+    return [
+        Figure(f"{at}: durable events", lane.rate, "events/s"),
+        Figure(f"{at}: of the bare server's rate", lane.rate / bare.rate, "ratio", ">= 0.45" if kind == "SQLite" else ">= 0.4"),
+        Figure(f"{at}: CPU an event", lane.cpu_us, "us", "<= 130"),
+        Figure(f"{at}: CPU of the bare server", bare.cpu_us, "us"),
+        Figure(f"{at}: answer at saturation, p50", lane.p50_ms, "ms"),
+        Figure(f"{at}: answer at saturation, p99", lane.p99_ms, "ms", limit),
+        Figure(f"{at}: answer at {PACE:,} events/s, p99", paced.p99_ms, "ms", limit),
+    ]  # fmt: skip
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--connections", type=int, nargs="+", default=[32, 128])
-    parser.add_argument("--postgresql", metavar="URL", help="an empty database; its tables are made")
-    parser.add_argument("--json", action="store_true", help="one line of figures for each run")
-    given = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--seconds", type=float, default=5.0)
+    options.add_argument("--connections", type=int, nargs="+", default=[32, 128])
+    options.add_argument("--postgresql", metavar="URL", help="an empty database, or `own`: a server started for this")
+    given = options.parse_args()
+    seconds = 1.5 if given.quick else given.seconds
     directory = Path(tempfile.mkdtemp(prefix="midwatch-bench-"))
-    try:
-        env = installation.environment(directory, given.postgresql or "")
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, directory)
+        url = given.postgresql or ""
+        if url == "own":
+            url = stack.enter_context(postgres.running()).create_database("intake")
+        env = installation.environment(directory, url)
         installation.prepare(env)
-        kind = "PostgreSQL" if given.postgresql else "SQLite"
+        kind = "PostgreSQL" if url else "SQLite"
+        figures: list[Figure] = []
         for connections in given.connections:
-            found = []
-            for name, code in ((f"lane, {kind}", LANE), ("bare server", BARE)):
-                with server(code, env) as (pid, port):
-                    found.append(measure(name, pid, port, connections, given.seconds))
-            lane, bare = found
-            if given.json:
-                print(json.dumps({"lane": vars(lane), "bare": vars(bare), "ratio": lane.rate / bare.rate}))
-            else:
-                print(lane, bare, f"{'':<22} ratio {lane.rate / bare.rate:.2f}", sep="\n")
-    finally:
-        shutil.rmtree(directory)
+            with server(LANE, env) as (pid, port):
+                rig.Browser(port).ask("/login")  # so that the pages' code is not loaded while events are measured
+                lane = measure(f"lane, {kind}", pid, port, connections, seconds)
+                paced = measure(f"lane, {kind}, paced", pid, port, connections, seconds, PACE)
+            with server(BARE, env) as (pid, port):
+                bare = measure("bare server", pid, port, connections, seconds)
+            print(lane, paced, bare, sep="\n", flush=True)
+            figures += figures_of(lane, bare, paced, kind)
+        report("intake", figures, as_json=given.json)
 
 
 if __name__ == "__main__":
