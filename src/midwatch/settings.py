@@ -233,6 +233,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "EVENT_RETENTION_DAYS", "14", _whole(1, 400, "days"), "How long raw events are kept after they became alerts."
     ),
+    Setting(
+        "RETENTION_DAYS",
+        "400",
+        _whole(1, 4000, "days"),
+        "How long closed alerts are kept, with their timelines, pages and deliveries.",
+    ),
+    Setting("AUDIT_RETENTION_DAYS", "1200", _whole(1, 4000, "days"), "How long the audit log is kept."),
     Setting("STORM_VOICE_GAP_SECONDS", "120", _whole(10, 3600, "seconds"), "Pause between two calls to one person."),
     Setting(
         "STORM_SMS_PER_MINUTE", "2", _whole(1, 60, "messages"), "SMS to one person in a minute; what waits is bundled."
@@ -297,6 +304,8 @@ class Settings:
     log_level: str
     intake_queue_max: int
     event_retention_days: int
+    retention_days: int
+    audit_retention_days: int
     storm_voice_gap_seconds: int
     storm_sms_per_minute: int
     storm_other_per_minute: int

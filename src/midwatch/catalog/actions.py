@@ -194,3 +194,11 @@ def _values(name: str, fields: ServiceFields) -> dict[str, Any]:
         "auto_resolve_after_seconds": resolve,
         "links": [check_link(link.get("title", ""), link["url"]) for link in fields.links],
     }
+
+
+def forget_changes(before: datetime, limit: int) -> int:
+    """Changes that were reported before, the oldest first. How many went."""
+    with transaction.atomic():
+        oldest = ChangeEvent.objects.order_by("pk").values_list("pk", "received_at")[:limit]
+        count, _ = ChangeEvent.objects.filter(pk__in=[pk for pk, at in oldest if at < before]).delete()
+    return count

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+from django.db import transaction
 
 from midwatch.core import clock
 from midwatch.core.actor import Actor
@@ -24,3 +27,11 @@ def record(
         object_name=str(object_name)[:200],
         detail=dict(detail or {}),
     )
+
+
+def forget(before: datetime, limit: int) -> int:
+    """Entries are written in the order of time, so the oldest are the first."""
+    with transaction.atomic():
+        oldest = AuditEntry.objects.order_by("pk").values_list("pk", "at")[:limit]
+        count, _ = AuditEntry.objects.filter(pk__in=[pk for pk, at in oldest if at < before]).delete()
+    return count

@@ -49,4 +49,7 @@ class OutboxEvent(models.Model):
                 condition=models.Q(done_at=None, quarantined_at=None),
             ),
             models.Index(fields=["done_at"], name="outbox_done"),
+            models.Index(
+                fields=["quarantined_at"], name="outbox_quarantined", condition=~models.Q(quarantined_at=None)
+            ),
         ]

@@ -24,3 +24,18 @@ def emit_many(name: str, payloads: Iterable[Mapping[str, Any]], *, due_at: datet
         [OutboxEvent(name=name, payload=dict(payload), created_at=now, due_at=due_at or now) for payload in payloads]
     )
     transaction.on_commit(wake.wake)
+
+
+def forget_done(done_before: datetime, quarantined_before: datetime, limit: int) -> int:
+    """Events whose reaction is done, and those put aside so long ago that nobody will look. At most `limit` of each."""
+    with transaction.atomic():
+        done = OutboxEvent.objects.filter(done_at__lt=done_before).order_by("done_at").values_list("pk", flat=True)
+        count, _ = OutboxEvent.objects.filter(pk__in=list(done[:limit])).delete()
+    return count + _forget_quarantined(quarantined_before, limit)
+
+
+def _forget_quarantined(before: datetime, limit: int) -> int:
+    with transaction.atomic():
+        aside = OutboxEvent.objects.filter(quarantined_at__lt=before).order_by("quarantined_at")
+        count, _ = OutboxEvent.objects.filter(pk__in=list(aside.values_list("pk", flat=True)[:limit])).delete()
+    return count

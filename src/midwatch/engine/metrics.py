@@ -22,3 +22,4 @@ DELIVERIES_WAITING = Gauge("midwatch_deliveries_waiting", "Messages that have no
 CLOCK_SKEW = Gauge("midwatch_clock_skew_seconds", "This machine's clock against the database's.")
 HOLD_SECONDS = Gauge("midwatch_paging_hold_seconds", "For how long paging has been on hold; 0: it is not.")
 CLOCK_STEPS = Counter("midwatch_clock_steps", "Steps of the clock that an engine saw.", ["direction"])
+FORGOTTEN = Counter("midwatch_retention_rows", "Rows that were old and are gone.")

@@ -72,3 +72,11 @@ class Hold(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["began_at"], name="hold_open", condition=Q(released_at=None))]
+
+
+class Chore(models.Model):
+    """Work that one node at a time does now and then: who has it in hand, and when it comes next."""
+
+    name = models.CharField(max_length=40, unique=True)
+    due_at = models.DateTimeField()
+    claimed_until = models.DateTimeField(null=True)

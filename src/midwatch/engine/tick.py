@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Min
 
@@ -16,9 +15,8 @@ from midwatch.core.actor import Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.core.statements import Select
-from midwatch.engine import events, hold, metrics, notices
+from midwatch.engine import events, hold, metrics, notices, retention
 from midwatch.engine.reactions import react
-from midwatch.people.actions import forget_old_access
 from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import resolve_alert, wake_snoozed
 from midwatch.respond.alerts.actions.problems import report_silence
@@ -44,7 +42,6 @@ NEXT_PAGE = Select(lambda: PAGES[:1])
 NEXT_REACTION = Select(lambda: REACTIONS[:1])
 ESCALATIONS_DUE = Select(lambda now: ESCALATIONS.filter(due_at__lte=now)[:1])
 PAGES_DUE = Select(lambda now: PAGES.filter(due_at__lte=now)[:1])
-KEEP_DONE = timedelta(days=2)
 
 
 def paging() -> dict[str, int] | None:
@@ -117,19 +114,6 @@ def _tell_of_silence(source: Source) -> int:
     return 1
 
 
-def forget() -> int:
-    """Outbox events that are done, links that ran out: history. The audit log and the timelines keep what matters."""
-    with transaction.atomic():
-        old = (
-            OutboxEvent.objects.filter(done_at__lt=clock.now() - KEEP_DONE)
-            .order_by("done_at")
-            .values_list("pk", flat=True)[:500]
-        )
-        count, _ = OutboxEvent.objects.filter(pk__in=list(old)).delete()
-        sessions, _ = Session.objects.filter(expire_date__lt=clock.now()).delete()
-    return count + sessions + forget_old_access(clock.now())
-
-
 @dataclass(frozen=True, slots=True)
 class Job:
     """`work` returns how much it did; the list is run again at once while any job did something."""
@@ -151,7 +135,7 @@ JOBS: tuple[Job, ...] = (
     Job("forgotten hold", hold.remind, timedelta(seconds=5)),
     Job("shift messages", tell_of_shifts, timedelta(seconds=30)),
     Job("gap warnings", tell_of_gaps, timedelta(minutes=10)),
-    Job("clean-up", forget, timedelta(minutes=5)),
+    Job("retention", retention.forget, timedelta(seconds=1)),
 )
 
 

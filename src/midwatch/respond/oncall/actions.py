@@ -314,3 +314,11 @@ def _write_layer(
 def wall_text(wall: datetime) -> str:
     """As configuration writes it: 2026-01-05T09:00, with seconds only where there are some."""
     return wall.isoformat(timespec="seconds" if wall.second else "minutes")
+
+
+def forget_overrides(before: datetime, limit: int) -> int:
+    """Overrides that ended before. How many went."""
+    with transaction.atomic():
+        over = Override.objects.filter(ends_at__lt=before).order_by("pk").values_list("pk", flat=True)[:limit]
+        count, _ = Override.objects.filter(pk__in=list(over)).delete()
+    return count
