@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("engine", "0002_paging_hold")]
+    dependencies = [("engine", "0003_canary")]
 
     operations = [
         migrations.CreateModel(
