@@ -143,16 +143,33 @@ class Select(_Prepared, Generic[M]):
             return list(reading(cursor.fetchall()))
 
     def _compile(self, marked: Sequence[Any]) -> tuple[str, Sequence[object], Any]:
-        queryset = self._build(*marked)
-        compiler = queryset.query.get_compiler(connection=connection)
-        text, params = compiler.as_sql()
-        converters = compiler.get_converters([column[0] for column in compiler.select])
-        kind = queryset._iterable_class
-        if kind is not ModelIterable:
-            is_flat = kind is FlatValuesListIterable
-            return text, params, lambda rows: _tuples(rows, compiler, converters, is_flat=is_flat)
-        assert not compiler.annotation_col_map, "a prepared query cannot have annotations"
-        return text, params, _Instances(compiler, converters)
+        return _compiled(self._build(*marked))
+
+
+def fetch(queryset: models.QuerySet[Any, M]) -> list[M]:
+    """The rows of a queryset that is too various to be prepared, with its texts and numbers written out."""
+    try:
+        text, params, reading = _compiled(queryset)
+    except EmptyResultSet:
+        return []
+    text, order = _Marks().settle(text, params)
+    with connection.cursor() as cursor:
+        left: list[Any] = [param for _, param in order]
+        cursor.execute(text, left)
+        return list(reading(cursor.fetchall()))
+
+
+def _compiled(queryset: models.QuerySet[Any, Any]) -> tuple[str, Sequence[object], Any]:
+    """SQL, parameters, and how its rows are read."""
+    compiler = queryset.query.get_compiler(connection=connection)
+    text, params = compiler.as_sql()
+    converters = compiler.get_converters([column[0] for column in compiler.select])
+    kind = queryset._iterable_class
+    if kind is not ModelIterable:
+        is_flat = kind is FlatValuesListIterable
+        return text, params, lambda rows: _tuples(rows, compiler, converters, is_flat=is_flat)
+    assert not compiler.annotation_col_map, "instances with annotations are not for here"
+    return text, params, _Instances(compiler, converters)
 
 
 def _tuples(rows: Iterable[Any], compiler: Any, converters: Any, *, is_flat: bool) -> Iterator[Any]:

@@ -161,7 +161,9 @@ def _heard(sources: Mapping[int, Source]) -> None:
         every = source.expect_every_seconds
         source.expected_at = now + timedelta(seconds=every) if every else None
     update_columns(sources.values(), ["last_event_at", "expected_at"])
-    end_silence([source for source in sources.values() if source.expect_every_seconds])
+    expecting = [source for source in sources.values() if source.expect_every_seconds]
+    if expecting:
+        end_silence(expecting)
 
 
 def parse_all(records: list[Record]) -> tuple[Parsed, int, int]:

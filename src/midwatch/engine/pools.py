@@ -35,6 +35,9 @@ def _due(now: datetime) -> QuerySet[Delivery]:
 
 
 DUE_OF = Select(lambda channel, now: _due(now).filter(channel=channel).values_list("pk", flat=True)[:1])
+POLLS = Delivery.objects.exclude(poll_at=None).order_by()
+POLLS_OF = Select(lambda channel, now: POLLS.filter(channel=channel, poll_at__lte=now).values_list("pk", flat=True)[:1])
+POLL_CHANNELS = Select(lambda now: POLLS.filter(poll_at__lte=now).values_list("channel", flat=True).distinct())
 DUE_CHANNELS = Select(lambda now: _due(now).values_list("channel", flat=True).distinct())
 
 
@@ -50,12 +53,11 @@ def channels_with_work() -> set[str]:
 
 
 def channels_to_ask() -> set[str]:
-    due = Delivery.objects.filter(poll_at__lte=clock.now())
-    return set(due.order_by().values_list("channel", flat=True).distinct())
+    return set(POLL_CHANNELS(clock.now()))
 
 
 def has_poll_due(channel: str) -> bool:
-    return Delivery.objects.filter(channel=channel, poll_at__lte=clock.now()).exists()
+    return bool(POLLS_OF(channel, clock.now()))
 
 
 class ChannelPool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Min
 
 from midwatch.core import clock
 from midwatch.core.actor import Actor
@@ -24,7 +23,8 @@ from midwatch.respond.alerts.models import Alert, Source
 from midwatch.respond.escalation.actions import answers, run_due, start
 from midwatch.respond.escalation.models import Escalation
 from midwatch.respond.notify.actions import advance_due_pages, pass_on_overdue
-from midwatch.respond.notify.models import Delivery, DeliveryState, Page, PageState
+from midwatch.respond.notify.actions.claiming import OUTSTANDING
+from midwatch.respond.notify.models import Delivery, Page, PageState
 from midwatch.respond.notify.outlet import Outlet, sending_through
 
 ESCALATIONS = Escalation.objects.exclude(due_at=None).order_by("due_at").values_list("due_at", flat=True)
@@ -39,6 +39,13 @@ REACTIONS = (
 )
 NEXT_ESCALATION = Select(lambda: ESCALATIONS[:1])
 NEXT_PAGE = Select(lambda: PAGES[:1])
+NEXT_DELIVERY = Select(
+    lambda: (
+        Delivery.objects.filter(state__in=OUTSTANDING, passed_on_at=None)
+        .order_by("wanted_at")
+        .values_list("wanted_at", flat=True)[:1]
+    )
+)
 NEXT_REACTION = Select(lambda: REACTIONS[:1])
 ESCALATIONS_DUE = Select(lambda now: ESCALATIONS.filter(due_at__lte=now)[:1])
 PAGES_DUE = Select(lambda now: PAGES.filter(due_at__lte=now)[:1])
@@ -175,12 +182,13 @@ def next_due_at() -> datetime | None:
 
 def lateness(now: datetime) -> dict[str, float]:
     """How late the latest of each kind of work is, in seconds: indexed look-ups, however much there is."""
-    earliest = {
-        "escalations": Escalation.objects.exclude(due_at=None).aggregate(at=Min("due_at"))["at"],
-        "pages": Page.objects.filter(state=PageState.RUNNING).exclude(due_at=None).aggregate(at=Min("due_at"))["at"],
-        "deliveries": Delivery.objects.filter(
-            state__in=[DeliveryState.WAITING, DeliveryState.SENDING], passed_on_at=None
-        ).aggregate(at=Min("wanted_at"))["at"],
-        "reactions": OutboxEvent.objects.filter(done_at=None, quarantined_at=None).aggregate(at=Min("due_at"))["at"],
+    earliest: dict[str, Sequence[datetime | None]] = {
+        "escalations": NEXT_ESCALATION(),
+        "pages": NEXT_PAGE(),
+        "deliveries": NEXT_DELIVERY(),
+        "reactions": NEXT_REACTION(),
     }
-    return {kind: max(0.0, (now - at).total_seconds()) if at is not None else 0.0 for kind, at in earliest.items()}
+    return {
+        kind: max((max(0.0, (now - at).total_seconds()) for at in found if at is not None), default=0.0)
+        for kind, found in earliest.items()
+    }

@@ -35,6 +35,7 @@ from midwatch.respond.notify.models import DeliveryKind, Page, PageState
 
 ESCALATION_LEASE = timedelta(seconds=5)
 FAILED_PAUSE = timedelta(minutes=1)
+BATCH = 200  # due ones in one transaction: a person who acknowledges waits for one at most
 PASSES_MAX = 100  # a policy has far fewer steps; a loop that does not end is a bug to hear of
 RUN_FIELDS = [
     "state",
@@ -360,7 +361,7 @@ def end(escalation: Escalation, why: str = "resolved") -> None:
     escalation.why = why
 
 
-def run_due(*, limit: int = 50, **narrow: int) -> int:
+def run_due(*, limit: int = BATCH, **narrow: int) -> int:
     """The engine: what is due, in one short transaction; one by one when that fails, so that a bad one stops no other.
 
     `narrow`: only these, as a filter (`alert_id=5`). Returns how many were due.
@@ -381,7 +382,12 @@ def run_due(*, limit: int = 50, **narrow: int) -> int:
 def _run_claimed(limit: int, **narrow: int) -> int:
     now = clock.now()
     with transaction.atomic():
-        due = Escalation.objects.filter(due_at__lte=now, **narrow).select_related(*RELATED).order_by("due_at")
+        due = (
+            Escalation.objects.exclude(due_at=None)
+            .filter(due_at__lte=now, **narrow)
+            .select_related(*RELATED)
+            .order_by("due_at")
+        )
         mine = leases.claim(due, now=now, lease=ESCALATION_LEASE, limit=limit)
         run(mine)
         Escalation.objects.filter(pk__in=[e.pk for e in mine]).update(claimed_until=None)

@@ -17,7 +17,7 @@ from midwatch.core.actor import ENGINE
 from midwatch.core.guard import guarded
 from midwatch.core.integration import DeliveryError, Message, MessageAlert, Receipt, StatusReport
 from midwatch.core.rows import update_columns
-from midwatch.core.statements import Select, Update
+from midwatch.core.statements import Select, Update, fetch
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod
 from midwatch.people.queries import contact_secret
@@ -345,7 +345,7 @@ def pass_on_overdue(*, limit: int = 200, **narrow: int) -> int:
         kind__in=[DeliveryKind.PAGE, DeliveryKind.BUNDLE],
         **narrow,
     ).order_by("wanted_at")
-    found = list(overdue.select_related("user")[:limit])
+    found = fetch(overdue.select_related("user")[:limit])
     return sum(guarded("overdue delivery", partial(_pass_on, delivery), otherwise=0) for delivery in found)
 
 
@@ -369,7 +369,9 @@ def find_delivery(reference: str, provider_id: str = "") -> Delivery | None:
     found = Delivery.objects.select_related(*SENT_WITH)
     if reference:
         return found.filter(token_digest=digest_of(reference)).first()
-    return found.filter(provider_id=provider_id).order_by("-id").first() if provider_id else None
+    if not provider_id:
+        return None
+    return next(iter(fetch(found.exclude(provider_id="").filter(provider_id=provider_id).order_by("-id")[:1])), None)
 
 
 def record_status(report: StatusReport) -> bool:
@@ -408,8 +410,8 @@ def claim_polls(channel: str, *, limit: int = 20) -> list[Delivery]:
         return []
     now = clock.now()
     with transaction.atomic():
-        due = Delivery.objects.filter(channel=channel, poll_at__lte=now).order_by("poll_at")
-        claimed = list(due.select_for_update(skip_locked=True, of=("self",))[:limit])
+        due = Delivery.objects.exclude(poll_at=None).filter(channel=channel, poll_at__lte=now).order_by("poll_at")
+        claimed = fetch(due.select_for_update(skip_locked=True, of=("self",))[:limit])
         Delivery.objects.filter(pk__in=[d.pk for d in claimed]).update(poll_at=now + POLL_EVERY)
     return claimed
 

@@ -258,7 +258,8 @@ def _advance_claimed(limit: int, **narrow: int) -> int:
     now = clock.now()
     with transaction.atomic():
         due = (
-            Page.objects.filter(state=PageState.RUNNING, due_at__lte=now, **narrow)
+            Page.objects.exclude(due_at=None)
+            .filter(state=PageState.RUNNING, due_at__lte=now, **narrow)
             .select_related("alert", "user")
             .order_by("due_at")
         )
