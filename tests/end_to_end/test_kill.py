@@ -38,4 +38,4 @@ def test_a_few_kills(tmp_path: Path, database: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_many_kills(tmp_path: Path, database: str) -> None:
-    check(tmp_path, database=database, kills=25)
+    check(tmp_path, database=database, kills=20)

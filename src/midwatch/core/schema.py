@@ -13,20 +13,29 @@ from typing import Any
 from django.db.migrations.operations import AddIndex
 from django.db.migrations.operations.base import Operation
 
+LIMITS = ("statement_timeout", "lock_timeout")
+
 
 @contextmanager
 def unhurried(connection: Any) -> Iterator[Any]:
-    """A cursor without the session's time limits, which are made for people who wait."""
+    """A cursor without the session's time limits, which are made for people who wait. They come back as they were: of
+    `midwatch upgrade` they may be lifted already."""
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SET statement_timeout = 0")
-            cursor.execute("SET lock_timeout = 0")
+        if connection.vendor != "postgresql":
+            yield cursor
+            return
+        patience = connection.connection.answer_seconds
+        connection.connection.answer_seconds = None
+        cursor.execute("SELECT current_setting(%s), current_setting(%s)", LIMITS)
+        limits = cursor.fetchone()
         try:
+            for name in LIMITS:
+                cursor.execute("SELECT set_config(%s, '0', false)", [name])
             yield cursor
         finally:
-            if connection.vendor == "postgresql":
-                cursor.execute("RESET statement_timeout")
-                cursor.execute("RESET lock_timeout")
+            for name, limit in zip(LIMITS, limits, strict=True):
+                cursor.execute("SELECT set_config(%s, %s, false)", [name, limit])
+            connection.connection.answer_seconds = patience
 
 
 class AddIndexBesideTraffic(AddIndex):
