@@ -13,6 +13,7 @@ import prometheus_client
 import pytest
 
 from midwatch.cli import parser
+from midwatch.engine import canary_metrics
 from midwatch.engine import metrics as engine_metrics
 from midwatch.engine.reactions import REACTIONS
 from midwatch.gitops.actions import apply_text, plan_text
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 LATER: set[str] = set()  # verbs that the docs announce and say so
-LOADED = (engine_metrics, intake_metrics, notify_metrics)  # importing them registers what they export
+LOADED = (canary_metrics, engine_metrics, intake_metrics, notify_metrics)  # importing them registers what they export
 
 
 def rows(page: Path) -> list[list[str]]:
