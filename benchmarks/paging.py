@@ -1,8 +1,8 @@
 """From event to page, on the real program: `midwatch serve` with its embedded default, posted to and listened to on loopback.
 
-    python benchmarks/paging.py [latency|drain|list|start]      (all of them without an argument)
+    python benchmarks/paging.py [latency|storm|drain|list|start ...]      (all of them without a name)
 
-Each figure is printed with what it was measured on; medians of three where a run is short. Nothing here asserts.
+The receiver's clock counts: from the first byte of the event to the arrival of its page. Nothing here asserts.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from measuring.figures import Figure, parser, percentile, report  # noqa: E402
+
 from end_to_end.running import Midwatch, wait_until  # noqa: E402
 from end_to_end.team_documents import KEY, NO_STORMS, documents, event  # noqa: E402
 
@@ -32,6 +34,33 @@ RATE = 40  # alerts a second
 SECONDS = 15
 DRAIN = 10_000
 LISTED = 100_000
+DUPLICATES = 2_000  # a second, beside the alerts of the storm
+SENDERS = 4  # connections that send them
+
+
+class Sender:
+    """Posts events and remembers when each began."""
+
+    def __init__(self, midwatch: Midwatch) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", midwatch.port, timeout=10)
+        self.sent: dict[str, float] = {}
+
+    def post(self, title: str, service: int) -> None:
+        body = json.dumps({"title": title, "priority": "P1", "labels": {"service": f"s{service}"}})
+        self.sent[title] = time.perf_counter()
+        self.connection.request("POST", f"/in/{KEY}", body, {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        answer.read()
+        assert answer.status == 202, answer.status
+
+    def at_a_rate(self, word: str, seconds: int) -> list[str]:
+        started, titles = time.perf_counter(), [f"{word} {index}" for index in range(RATE * seconds)]
+        for index, title in enumerate(titles):
+            pause = started + index / RATE - time.perf_counter()
+            if pause > 0:
+                time.sleep(pause)
+            self.post(title, index % PEOPLE)
+        return titles
 
 
 class Listener:
@@ -64,11 +93,6 @@ class Listener:
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-
 @contextmanager
 def installation(people: int, hook: str, **environment: str) -> Iterator[Midwatch]:
     with tempfile.TemporaryDirectory(prefix="midwatch-bench-") as directory:
@@ -77,58 +101,99 @@ def installation(people: int, hook: str, **environment: str) -> Iterator[Midwatc
             yield midwatch
 
 
-def latency() -> None:
+def delays(listener: Listener, sender: Sender, titles: Sequence[str]) -> list[float]:
+    """Milliseconds from event to page of each; waits for the last."""
+    wait_until(lambda: all(title in listener.at for title in titles), seconds=120, what="all pages")
+    return [(listener.at[title] - sender.sent[title]) * 1000 for title in titles]
+
+
+def spread(what: str, found: Sequence[float], p50: str | None, p99: str | None) -> list[Figure]:
+    return [
+        Figure(f"event to page handed over, {what}: p50", percentile(found, 0.5), "ms", p50),
+        Figure(f"event to page handed over, {what}: p99", percentile(found, 0.99), "ms", p99),
+    ]
+
+
+def warmed(listener: Listener, midwatch: Midwatch) -> Sender:
+    sender = Sender(midwatch)
+    for index in range(20):
+        sender.post(f"warm {index}", index % PEOPLE)
+        time.sleep(0.05)
+    delays(listener, sender, [f"warm {index}" for index in range(20)])
+    return sender
+
+
+def latency(size: str) -> list[Figure]:
     listener = Listener()
+    seconds = 3 if size == "quick" else SECONDS
     with installation(PEOPLE, listener.url) as midwatch:
-        connection = http.client.HTTPConnection("127.0.0.1", midwatch.port, timeout=10)
-        sent: dict[str, float] = {}
-
-        def post(title: str, service: int) -> None:
-            sent[title] = time.perf_counter()
-            connection.request("POST", f"/in/{KEY}", event(title, service), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status == 202, answer.status
-
-        for index in range(20):  # warm
-            post(f"warm {index}", index % PEOPLE)
-            time.sleep(0.05)
-        wait_until(lambda: len(listener.at) >= 20, what="warming up")
+        sender = warmed(listener, midwatch)
         idle = []
-        for index in range(60):  # one at a time, on an idle machine
-            title = f"idle {index}"
-            post(title, index % PEOPLE)
-            wait_until(lambda title=title: title in listener.at, what="a page")
-            idle.append((listener.at[title] - sent[title]) * 1000)
-        print(
-            f"event -> webhook page, one at a time: p50 {percentile(idle, 0.5):.1f} ms, p99 {percentile(idle, 0.99):.1f} ms ({len(idle)} alerts)"
-        )
-        started = time.perf_counter()
-        count = RATE * SECONDS
-        for index in range(count):
-            pause = started + index / RATE - time.perf_counter()
-            if pause > 0:
-                time.sleep(pause)
-            post(f"load {index}", index % PEOPLE)
-        wait_until(
-            lambda: sum(title.startswith("load") for title in listener.at) >= count, seconds=120, what="all pages"
-        )
-        loaded = [(listener.at[f"load {index}"] - sent[f"load {index}"]) * 1000 for index in range(count)]
-        print(
-            f"event -> webhook page, {RATE} alerts/s for {SECONDS} s: p50 {percentile(loaded, 0.5):.1f} ms, "
-            f"p99 {percentile(loaded, 0.99):.1f} ms, max {max(loaded):.1f} ms ({count} alerts, {count} pages)"
-        )
+        for index in range(20 if size == "quick" else 60):
+            sender.post(f"idle {index}", index % PEOPLE)
+            idle += delays(listener, sender, [f"idle {index}"])
+        pids = engine_pids(midwatch)
+        before = cpu_seconds(pids)
+        titles = sender.at_a_rate("load", seconds)
+        loaded = delays(listener, sender, titles)
+        spent = cpu_seconds(pids) - before
+    return [
+        *spread("one at a time", idle, "<= 15", None),
+        *spread(f"{RATE} alerts/s", loaded, "<= 15", "<= 60"),
+        Figure(f"CPU of the engine a page, {RATE} alerts/s", spent / len(titles) * 1e3, "ms", None),
+    ]
 
 
-def drain() -> None:
+REPEAT = """
+import http.client, json, sys, time
+port, key, rate, seconds, people = int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])
+connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+started, sent = time.monotonic(), 0
+while (now := time.monotonic() - started) < seconds:
+    if sent > now * rate:
+        time.sleep(0.002)
+        continue
+    body = json.dumps({"title": f"warm {sent % 20}", "priority": "P1", "labels": {"service": f"s{sent % 20 % people}"}})
+    connection.request("POST", f"/in/{key}", body, {"Content-Type": "application/json"})
+    connection.getresponse().read()
+    sent += 1
+print(sent)
+"""
+
+
+def storm(size: str) -> list[Figure]:
+    """Alerts that are new among thousands that are not."""
+    listener = Listener()
+    seconds = 3 if size == "quick" else SECONDS
+    with installation(PEOPLE, listener.url) as midwatch:
+        sender = warmed(listener, midwatch)
+        each = [
+            sys.executable,
+            "-c",
+            REPEAT,
+            str(midwatch.port),
+            KEY,
+            str(DUPLICATES / SENDERS),
+            str(seconds),
+            str(PEOPLE),
+        ]
+        crowd = [subprocess.Popen(each, stdout=subprocess.PIPE, text=True) for _ in range(SENDERS)]
+        found = delays(listener, sender, sender.at_a_rate("new", seconds))
+        came = sum(int(process.communicate()[0]) for process in crowd) / seconds
+    what = f"{RATE} alerts/s among {DUPLICATES:,} repeats/s"
+    return [*spread(what, found, None, "<= 250"), Figure("repeats that came meanwhile", came, "events/s", None)]
+
+
+def drain(size: str) -> list[Figure]:
     """10,000 distinct alerts wait in the log while the engine is paused; then it takes them."""
     listener = Listener()
+    count = 500 if size == "quick" else DRAIN
     with installation(PEOPLE, listener.url) as midwatch:
         pids = engine_pids(midwatch)
         for pid in pids:
             os.kill(pid, 19)  # SIGSTOP: the engine sleeps, the lane goes on
         connection = http.client.HTTPConnection("127.0.0.1", midwatch.port, timeout=30)
-        for index in range(DRAIN):
+        for index in range(count):
             body = event(f"drain {index}", index % PEOPLE)
             connection.request("POST", f"/in/{KEY}", body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
@@ -141,10 +206,12 @@ def drain() -> None:
         wait_until(lambda: backlog(midwatch) == 0, seconds=300, what="the drain")
         took = time.perf_counter() - started
         spent = cpu_seconds(pids) - before
-        print(
-            f"engine drain of {DRAIN} distinct alerts, each starting its escalation and paging one person: "
-            f"{took:.1f} s, {DRAIN / took:.0f} alerts/s, {spent / DRAIN * 1e6:.0f} us CPU of the engine an alert"
-        )
+    return [
+        Figure(
+            "distinct alerts that waited, drained beside the sending of their pages", count / took, "alerts/s", None
+        ),
+        Figure("distinct alerts that waited, CPU of the engine", spent / count * 1e6, "us/alert", None),
+    ]
 
 
 def engine_pids(midwatch: Midwatch) -> list[int]:
@@ -204,7 +271,9 @@ with transaction.atomic():
 """
 
 
-def listing() -> None:
+def listing(size: str) -> list[Figure]:
+    figures = []
+    count = 2_000 if size == "quick" else LISTED
     listener = Listener()
     with installation(PEOPLE, listener.url) as midwatch:
         environment = {
@@ -212,7 +281,7 @@ def listing() -> None:
             "MIDWATCH_DATA_DIR": str(midwatch.data),
             "DJANGO_SETTINGS_MODULE": "midwatch.django_settings",
         }
-        subprocess.run([sys.executable, "-c", FILL.replace("COUNT", str(LISTED))], env=environment, check=True)
+        subprocess.run([sys.executable, "-c", FILL.replace("COUNT", str(count))], env=environment, check=True)
         connection = http.client.HTTPConnection("127.0.0.1", midwatch.port, timeout=30)
         headers = {"Authorization": f"Bearer {midwatch.token}"}
         for words in ("", "?status=firing", "?service=s7", "?team=ops&status=resolved", "?q=filled+99"):
@@ -224,8 +293,8 @@ def listing() -> None:
                 answer.read()
                 assert answer.status == 200, answer.status
                 took.append((time.perf_counter() - started) * 1000)
-            print(
-                f"GET /api/v1/alerts{words} over {LISTED} alerts: p50 {percentile(took, 0.5):.1f} ms, max {max(took):.1f} ms"
+            figures.append(
+                Figure(f"GET /api/v1/alerts{words} over {count:,} alerts: p95", percentile(took, 0.95), "ms", "<= 150")
             )
         cookie = log_in(midwatch, environment)
         for words in ("", "?status=firing"):
@@ -237,9 +306,10 @@ def listing() -> None:
                 body = answer.read()
                 assert answer.status == 200, (answer.status, body[:200])
                 took.append((time.perf_counter() - started) * 1000)
-            print(
-                f"GET /alerts{words} (page) over {LISTED} alerts: p50 {percentile(took, 0.5):.1f} ms, max {max(took):.1f} ms"
+            figures.append(
+                Figure(f"GET /alerts{words} (page) over {count:,} alerts: p95", percentile(took, 0.95), "ms", "<= 150")
             )
+    return figures
 
 
 SESSION = """
@@ -270,10 +340,10 @@ def log_in(midwatch: Midwatch, environment: dict[str, str]) -> str:
     ).stdout.strip()
 
 
-def starting() -> None:
+def starting(size: str) -> list[Figure]:
     first, again = [], []
     memory = ""
-    for _ in range(3):
+    for _ in range(1 if size == "quick" else 3):
         with tempfile.TemporaryDirectory(prefix="midwatch-bench-") as directory:
             for kept in (first, again):
                 midwatch = Midwatch(Path(directory))
@@ -282,10 +352,11 @@ def starting() -> None:
                     kept.append(time.perf_counter() - started)
                     time.sleep(2)
                     memory = resident(midwatch)
-    print(
-        f"`serve` ready, first start (empty directory): median {statistics.median(first):.2f} s; again: median {statistics.median(again):.2f} s"
-    )
     print(f"memory after start: {memory}")
+    return [
+        Figure("`serve` ready, first start (empty directory)", statistics.median(first), "s", None),
+        Figure("`serve` ready, again", statistics.median(again), "s", None),
+    ]
 
 
 def resident(midwatch: Midwatch) -> str:
@@ -303,8 +374,17 @@ def resident(midwatch: Midwatch) -> str:
     return f"{total:.0f} MB resident in all ({each}), {shares:.0f} MB with shared pages counted once"
 
 
-PARTS = {"latency": latency, "drain": drain, "list": listing, "start": starting}
+PARTS = {"latency": latency, "storm": storm, "drain": drain, "list": listing, "start": starting}
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="PART", help=", ".join(PARTS))
+    given = arguments.parse_args()
+    size = "quick" if given.quick else "full" if given.full else "default"
+    figures = [figure for name in given.parts or PARTS for figure in PARTS[name](size)]
+    report("paging", figures, as_json=given.json)
+
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or list(PARTS):
-        PARTS[name]()
+    main()

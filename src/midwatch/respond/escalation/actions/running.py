@@ -35,7 +35,7 @@ from midwatch.respond.notify.models import DeliveryKind, Page, PageState
 
 ESCALATION_LEASE = timedelta(seconds=5)
 FAILED_PAUSE = timedelta(minutes=1)
-BATCH = 200  # due ones in one transaction: a person who acknowledges waits for one at most
+BATCH = 100  # due ones in one transaction: a person who acknowledges waits for one at most
 PASSES_MAX = 100  # a policy has far fewer steps; a loop that does not end is a bug to hear of
 RUN_FIELDS = [
     "state",
