@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import transaction
 
 from api_world import NOW, Api, World, problem
+from midwatch.api.shapes import AlertOut
 from midwatch.core import clock
 from midwatch.core.models import AuditEntry
 from midwatch.respond.alerts.models import Alert
@@ -30,6 +32,42 @@ def test_a_list_newest_first_with_what_an_alert_has(world: World, bo: Api) -> No
     assert first["labels"] == {}
     assert datetime.fromisoformat(first["created_at"]) == NOW
     assert first["url"].endswith("/alerts/1")
+
+
+def test_a_list_says_of_each_alert_what_the_alert_itself_says(world: World, bo: Api) -> None:
+    """The list is written without the classes that the description is made from; it must not drift from them."""
+    plain, rich, snoozed, bare = world.alert("plain"), world.alert("rich"), world.alert("snoozed"), world.alert("bare")
+    moment = NOW + timedelta(microseconds=123_456)
+    with transaction.atomic():
+        Alert.objects.filter(pk=rich.pk).update(
+            labels={"instance": "db3:9100", "count": 7},
+            links=[{"href": "https://example.com/?a=1&b", "text": "<b>"}],
+            count=12,
+            starts_at=moment,
+            last_seen_at=moment,
+            is_still_firing=True,
+            urgency="high",
+        )
+        Alert.objects.filter(pk=snoozed.pk).update(
+            status="acknowledged",
+            acknowledged_by=world.cy,
+            acknowledged_at=moment,
+            snoozed_until=moment,
+        )
+        Alert.objects.filter(pk=bare.pk).update(
+            service=None,
+            team=None,
+            source=None,
+            status="resolved",
+            resolved_at=NOW,
+            is_acknowledged_by_machine=True,
+        )
+    items = bo.get("/alerts").json()["items"]
+    assert [one["number"] for one in items] == [bare.number, snoozed.number, rich.number, plain.number]
+    names = set(AlertOut.model_fields)
+    for one in items:
+        whole = bo.get(f"/alerts/{one['number']}").json()
+        assert one == {name: value for name, value in whole.items() if name in names}
 
 
 def test_a_cursor_neither_repeats_nor_hides_while_rows_arrive(world: World, bo: Api) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
+from ninja.responses import NinjaJSONEncoder
 
 from midwatch.api import inputs, shapes
 from midwatch.api.authentication import acting, acting_for, caller_of
@@ -20,7 +22,7 @@ from midwatch.core import clock
 from midwatch.core.actor import Actor
 from midwatch.respond.alerts import actions
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
-from midwatch.respond.alerts.queries import AlertFilter, alerts
+from midwatch.respond.alerts.queries import AlertFilter, numbers
 from midwatch.respond.escalation import actions as escalation
 
 router = Router()
@@ -57,13 +59,14 @@ def list_alerts(
         priority=_priorities(priority),
     )
     before = last_number("alerts", cursor)
-    rows = alerts(by, before_number=before, limit=limit)
+    shown = numbers(by, before_number=before, limit=limit)
     # A full page may be the last one; then the next is empty, and says so.
-    more = bool(rows) and len(rows) == limit and bool(alerts(by, before_number=rows[-1].number, limit=1))
-    return {
-        "items": [shapes.AlertOut.of(row) for row in rows],
-        "next_cursor": cursor_of("alerts", rows[-1].number or 0) if more else None,
+    more = len(shown) == limit and bool(numbers(by, before_number=shown[-1], limit=1))
+    page = {
+        "items": shapes.listed_alerts(shown),
+        "next_cursor": cursor_of("alerts", shown[-1]) if more else None,
     }
+    return HttpResponse(json.dumps(page, cls=NinjaJSONEncoder), content_type="application/json; charset=utf-8")
 
 
 def _statuses(given: str) -> tuple[str, ...]:

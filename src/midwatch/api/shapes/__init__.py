@@ -18,6 +18,7 @@ from midwatch.api.shapes.alerts import (
     TestPagesOut,
     TimelineOut,
     alert_values,
+    listed_alerts,
 )
 from midwatch.api.shapes.catalog import (
     ServiceOut,
@@ -79,6 +80,7 @@ __all__ = [
     "UserOut",
     "alert_values",
     "hold_values",
+    "listed_alerts",
     "source_values",
     "user_values",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from ninja import Schema
 
 from midwatch.api.shapes.people import PersonRef
+from midwatch.core.prepared import Prepared
 from midwatch.respond.alerts.models import Alert, Maintenance, TimelineEntry
 from midwatch.respond.notify.models import Delivery, Page
 from midwatch.settings import settings
@@ -71,6 +73,52 @@ def alert_values(alert: Alert) -> dict[str, Any]:
         "resolved_at": alert.resolved_at,
         "is_still_firing": alert.is_still_firing,
         "url": f"{settings().base_url}/alerts/{alert.number}",
+    }
+
+
+# What a list says of an alert, read and written as values: through whole rows and two checks of the same shape a list of
+# fifty took three times as long. A test compares it with `AlertOut`.
+_LISTED = Prepared(
+    lambda numbers: Alert.objects.filter(number__in=numbers).values_list(
+        "number", "title", "status", "priority", "urgency", "count", "service__name", "team__name", "source__name", "labels",
+        "links", "created_at", "starts_at", "last_seen_at", "acknowledged_at", "acknowledged_by__name",
+        "acknowledged_by__display_name", "is_acknowledged_by_machine", "snoozed_until", "resolved_at", "is_still_firing",
+    )
+)  # fmt: skip
+
+
+def listed_alerts(numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """These alerts in this order, as `AlertOut` would write them; unknown ones are left out."""
+    base = f"{settings().base_url}/alerts/"
+    by_number = {row[0]: _listed(row, base) for row in _LISTED.rows(numbers=tuple(numbers))}
+    return [by_number[number] for number in numbers if number in by_number]
+
+
+def _listed(row: Sequence[Any], base: str) -> dict[str, Any]:
+    number, title, status, priority, urgency, count, service, team, source, labels, links = row[:11]
+    created, starts, seen, acknowledged, owner, owner_name, by_machine, snoozed, resolved, still = row[11:]
+    return {
+        "number": number,
+        "title": title,
+        "status": status,
+        "priority": priority,
+        "urgency": urgency,
+        "count": count,
+        "service": service,
+        "team": team,
+        "source": source,
+        "labels": {str(name): str(value) for name, value in labels.items()},
+        "links": [{"href": str(link.get("href", "")), "text": str(link.get("text", ""))} for link in links],
+        "created_at": created,
+        "starts_at": starts,
+        "last_seen_at": seen,
+        "acknowledged_at": acknowledged,
+        "acknowledged_by": {"name": owner, "display_name": owner_name} if owner else None,
+        "is_acknowledged_by_machine": by_machine,
+        "snoozed_until": snoozed,
+        "resolved_at": resolved,
+        "is_still_firing": still,
+        "url": f"{base}{number}",
     }
 
 
