@@ -109,7 +109,12 @@ def open_alerts(tokens: Sequence[str]) -> None:
     expected = Canary.objects.filter(token__in=tokens, read_at=None, failed_at=None, sent_at__gt=now - ARRIVES_WITHIN)
     for canary in expected:
         alert = open_alert(
-            title="canary", by=ENGINE, priority="P5", is_test=True, dedup_key=f"{PREFIX}{canary.token}", urgency="low"
+            title=f"canary {canary.token[:8]}",
+            by=ENGINE,
+            priority="P5",
+            is_test=True,
+            dedup_key=f"{PREFIX}{canary.token}",
+            urgency="low",
         )
         Escalation.objects.create(alert=alert, direct_user=_user(now), round_started_at=now, due_at=now)
         Canary.objects.filter(pk=canary.pk).update(read_at=now, alert_id=alert.pk)
