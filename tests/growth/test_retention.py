@@ -155,7 +155,8 @@ def test_nothing_grows_but_what_is_listed(story: Story, monkeypatch: pytest.Monk
         story.network.heard.clear()
         with transaction.atomic():
             OutboxEvent.objects.filter(done_at=None).update(done_at=clock.now())
-        story.forward(hours=23)
+        clock.forward(timedelta(hours=23))
+        story.forward(minutes=30)
         everything_old_goes()
         if day in {5, 8}:
             counts.append(
