@@ -56,6 +56,9 @@ def _due(now: datetime, but: int | None) -> tuple[QuerySet[Escalation], QuerySet
     messages = messages.filter(
         Q(alert=None) | Q(alert__status="firing") | Q(alert__status="acknowledged", page__note__gt="")
     )
+    # A canary under way is nobody's page: it has no number, and is in no list.
+    escalations, pages = escalations.filter(alert__is_test=False), pages.filter(alert__is_test=False)
+    messages = messages.exclude(alert__is_test=True)
     if but is not None:
         escalations, pages = escalations.exclude(alert=but), pages.exclude(alert=but)
         messages = messages.exclude(alert=but)
