@@ -27,10 +27,11 @@ class Source:
         return set(self.main.execute("SELECT app, name FROM django_migrations"))
 
     def tables(self) -> list[str]:
+        # Not the search's own (virtual and shadow tables): PostgreSQL has its own way to the same.
         found = self.main.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name"
         )
-        return [name for (name,) in found if name not in SKIPPED]
+        return [name for (name,) in found if name not in SKIPPED and not name.startswith("sqlite_")]
 
     def columns(self, table: str) -> list[str]:
         return [row[1] for row in self.main.execute(f'PRAGMA table_info("{table}")')]
