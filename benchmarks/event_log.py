@@ -1,6 +1,6 @@
 """PostgreSQL's log of raw events: what deleting old ones costs beside dropping a partition, and what partitions cost the reader.
 
-    python benchmarks/event_log.py [--events 100000] [--json]
+    python benchmarks/event_log.py [--events 30000] [--json]
 
 The log is written, marked as done in batches and pruned as the program does it, once as the table it is and once as a table
 partitioned by day. CPU is the server's, from its processes; the ratio of both runs is what counts.
@@ -94,7 +94,7 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--events", type=int)
     given = arguments.parse_args()
-    events = given.events or (10_000 if given.quick else 100_000)
+    events = given.events or (5_000 if given.quick else 30_000)
     with postgres.running() as server:
         plain = measure(server.create_database("plain"), events, is_partitioned=False)
         parted = measure(server.create_database("parted"), events, is_partitioned=True)

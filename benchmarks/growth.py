@@ -241,7 +241,7 @@ def main() -> None:
     arguments.add_argument("--keep", metavar="DIR", help="keep the databases there for the next run")
     arguments.add_argument("--page", default="", help="only pages with this in their name")
     given = arguments.parse_args()
-    count = given.alerts or (5_000 if given.quick else 1_000_000 if given.full else 200_000)
+    count = given.alerts or (5_000 if given.quick else 1_000_000 if given.full else 100_000)
     figures, charts = [], []
     for kind in given.on:
         print(f"{kind}, {number(count)} alerts", flush=True)
