@@ -413,3 +413,16 @@ def test_every_event_that_is_emitted_has_a_reaction(story: Story) -> None:
     }  # fmt: skip
     assert emitted == set(reactions.REACTIONS)
     assert [job.name for job in tick.JOBS][:4] == ["events", "reactions", "escalations", "pages"]
+
+
+def test_a_failure_after_a_try_that_was_cut_off_is_told_too(story: Story) -> None:
+    """The simulation found it: the second try was taken and timed out, the third went through, and nothing said "twice"."""
+    story.phones("ana")
+    story.policy(steps=[("ana", "0m")])
+    story.arrives(story.source(), {"title": "disk full", "priority": "P1"})
+    story.ticker.tick()
+    assert claim_deliveries("webhook", by="a node that dies", limit=5)
+    clock.forward(timedelta(seconds=21))
+    with story.broken("ana"):
+        story.settle()
+    assert "failed, will be tried again" in story.timeline(story.newest("checkout", "disk full"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import random
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -317,20 +317,25 @@ def _write_failure(delivery: Delivery, error: DeliveryError) -> None:
         if is_over:
             changes |= {"state": DeliveryState.FAILED, "finished_at": now, "receipt": "failed"}
         else:
-            retry = plan.retry_at(attempts=delivery.attempts, now=now, jitter=random.random())  # noqa: S311 - spreads load
+            retry = plan.retry_at(attempts=delivery.attempts, now=now, jitter=_jitter(delivery))
             changes |= {"state": DeliveryState.WAITING, "due_at": retry}
         if not Delivery.objects.filter(**_mine(delivery)).update(**changes):
             return  # the lease ran out and another node has it
         ContactMethod.objects.filter(pk=delivery.contact_id or 0, failing_since=None).update(
             failing_since=now, problem=detail
         )
-        if delivery.attempts == 1 or is_over:
+        if delivery.attempts == 1 or delivery.was_cut_off or is_over:  # what may come twice says so
             outcome = "failed" if is_over else "failed, will be tried again"
             for alert_id in _alert_ids(delivery):
                 text = f"{_what(delivery)} to {delivery.user} by {delivery.method_name} ({delivery.channel}): {outcome}: {detail}"
                 note(alert_id, "delivery_failed", text, ENGINE, delivery=delivery.pk)
         if is_over and delivery.passed_on_at is None:
             method_failed(_pages(delivery), now)
+
+
+def _jitter(delivery: Delivery) -> float:
+    """Spreads retries as chance would, and is the same each time it is told: 0 to 1, by the message and the attempt."""
+    return zlib.crc32(f"{delivery.idempotency_key}/{delivery.attempts}".encode()) / 2**32
 
 
 def pass_on_overdue(*, limit: int = 200, **narrow: int) -> int:
