@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: run test test-long bench lint format assets screenshots clean help python ready ready-to-test
+.PHONY: run test test-long sim bench lint format assets screenshots clean help python ready ready-to-test
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -39,6 +39,9 @@ test: lint ## everything but the slow ones, on SQLite, and the stories on Postgr
 
 test-long: ready-to-test ## real Prometheus and Alertmanager, kill runs, soak
 	$(BIN)/pytest -q -m slow $(PYTEST_ARGS)
+
+sim: ready-to-test ## the simulation; ARGS="--seeds N", "--minutes M" or "--seed N"
+	@$(BIN)/python -m midwatch.simulation $(ARGS)
 
 bench: ready-to-test ## every benchmark, and what docs/reference/performance.md says; ARGS="--only intake --quick"
 	$(BIN)/python benchmarks/run.py $(ARGS)

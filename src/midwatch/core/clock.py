@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 _lock = threading.Lock()
 _offset = timedelta(0)
 _frozen: datetime | None = None
+_monotonic: Callable[[], float] = time.monotonic
 
 
 def now() -> datetime:
@@ -24,7 +26,13 @@ def now() -> datetime:
 
 def monotonic() -> float:
     """Seconds that never jump; only differences mean anything."""
-    return time.monotonic()
+    return _monotonic()
+
+
+def measure_by(source: Callable[[], float]) -> None:
+    """For simulation: lengths of time are measured by its clock; `time.monotonic` puts the machine's back."""
+    global _monotonic  # noqa: PLW0603 - one clock a process
+    _monotonic = source
 
 
 def learn_offset(database_now: datetime, *, asked_at: datetime) -> timedelta:
