@@ -15,6 +15,7 @@ from midwatch.core.integration import ChannelConfig, DeliveryError, Message, cha
 from midwatch.people.models import ContactMethod
 from midwatch.respond.alerts.models import Alert, TimelineEntry
 from midwatch.respond.notify.actions import send_test_page
+from midwatch.respond.notify.actions.claiming import DELIVERY_LEASE
 from midwatch.respond.notify.actions.deliveries import prepare, send_claimed, transport
 from midwatch.respond.notify.models import Delivery
 from midwatch.settings import settings
@@ -100,7 +101,7 @@ def test_an_alert_s_timeline_names_nobody_s_address(doors: Doors) -> None:
         delivery = Delivery.objects.create(
             idempotency_key="private", kind="page", user=cy, contact=cy.contact_methods.get(), channel="email",
             method_name="mail", alert=alert, context={}, created_at=now, due_at=now, wanted_at=now, state="sending",
-            attempts=1, claimed_until=now, token_digest="private",
+            attempts=1, claimed_until=now + DELIVERY_LEASE, token_digest="private",
         )  # fmt: skip
     with net.installed(Relay()):
         assert send_claimed(Delivery.objects.get(pk=delivery.pk)) is None
