@@ -174,7 +174,7 @@ def test_names_with_a_nul(bo: Api) -> None:
 
 
 def test_a_database_that_does_not_answer(bo: Api) -> None:
-    with mock.patch("midwatch.api.endpoints.alerts.alerts", side_effect=OperationalError("database is locked")):
+    with mock.patch("midwatch.api.endpoints.alerts.numbers", side_effect=OperationalError("database is locked")):
         answer = bo.get("/alerts")
     problem(answer, 503, "unavailable")
     assert int(answer["Retry-After"]) > 0
@@ -186,7 +186,7 @@ def test_a_database_that_does_not_answer_who_it_is(bo: Api) -> None:
 
 
 def test_a_fault_of_ours_says_where_to_look_and_no_more(bo: Api, caplog: pytest.LogCaptureFixture) -> None:
-    with mock.patch("midwatch.api.endpoints.alerts.alerts", side_effect=KeyError("secret inside")):
+    with mock.patch("midwatch.api.endpoints.alerts.numbers", side_effect=KeyError("secret inside")):
         found = problem(bo.get("/alerts"), 500, "internal")
     assert "secret" not in json.dumps(found)
     mark = found["detail"].split()[-1]

@@ -30,6 +30,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "web:settings": ("",),
     "web:audit": ("",),
     "web:health": ("",),
+    "web:hold": ("",),
     "web:configuration": ("",),
     "web:tokens": ("",),
     "alerts:list": ("", "?view=all", "?q=nothing-like-it"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from midwatch.respond.oncall.resolve import Layer, Schedule, on_call_at, turn_at, with_participants
@@ -93,6 +93,7 @@ def test_the_same_list_changes_nothing_ever(layer: Layer, at: datetime, days: in
 
 
 @settings(max_examples=300, deadline=None)
+@example(Layer("one", START, None, 1, "hours", (("e", "f"), ("f", "e"))), datetime(2026, 3, 1, 3, tzinfo=UTC), 0, 0)
 @given(layers, moments, st.integers(0, 6), st.integers(0, 500))
 def test_a_list_that_is_kept_turned_round_comes_back(layer: Layer, at: datetime, by: int, days: int) -> None:
     """Who stores the list begun with another turn instead of `turn_offset` may apply the same document again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -135,8 +135,8 @@ def with_participants(layer: Layer, participants: tuple[tuple[str, ...], ...], a
         wanted = old[(place + step) % count]
         found = _found_again(participants, wanted)
         if found:
-            following = _following(old, (place + step) % count, participants)
-            index = max(found, key=lambda new: _agreement(following, _following(participants, new, old)))
+            following = _followed(old, (place + step) % count, participants)
+            index = max(found, key=lambda new: _agreement(following, _followed(participants, new, old)))
             return replace(changed, turn_offset=(index - turn.number) % len(participants))
     return replace(changed, turn_offset=-turn.number % len(participants))
 
@@ -208,13 +208,20 @@ def _found_again(participants: tuple[tuple[str, ...], ...], wanted: tuple[str, .
     return [index for index, number in enumerate(shared) if number and number == max(shared)]
 
 
-def _following(turns: tuple[tuple[str, ...], ...], place: int, known: tuple[tuple[str, ...], ...]) -> list[set[str]]:
-    """The turns after a place, once round, without those that the other list does not have."""
+def _followed(
+    turns: tuple[tuple[str, ...], ...], place: int, known: tuple[tuple[str, ...], ...]
+) -> list[tuple[str, ...]]:
+    """A turn and those after it, once round, without those whose people the other list does not have together."""
     others = [set(turn) for turn in known]
-    return [people for people in map(set, (*turns[place + 1 :], *turns[:place])) if people in others]
+    return [turns[place], *(turn for turn in (*turns[place + 1 :], *turns[:place]) if set(turn) in others)]
 
 
-def _agreement(one: list[set[str]], other: list[set[str]]) -> int:
-    """How many turns go by until two lists differ."""
+def _agreement(one: list[tuple[str, ...]], other: list[tuple[str, ...]]) -> tuple[int, int]:
+    """How many turns go by after the first until two lists differ in people; then, in their order too."""
+    people = _common([set(turn) for turn in one[1:]], [set(turn) for turn in other[1:]])
+    return people, _common(one, other)
+
+
+def _common(one: Sequence[object], other: Sequence[object]) -> int:
     pairs = zip(one, other, strict=False)
     return next((count for count, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
