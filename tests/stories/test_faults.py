@@ -19,7 +19,7 @@ from midwatch.people.models import NotificationRule
 from midwatch.respond.alerts.models import Alert, SourceProblem
 from midwatch.respond.escalation.actions import answers, running
 from midwatch.respond.escalation.models import Escalation
-from midwatch.respond.notify.actions import claim_deliveries, deliveries, pages, send_claimed
+from midwatch.respond.notify.actions import deliveries, pages, send_claimed
 from midwatch.respond.notify.actions.deliveries import compose
 from midwatch.respond.notify.models import Delivery
 from stories.phones import refuses
