@@ -21,10 +21,12 @@ NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
 
 def plan_of(text: str, params: Sequence[Any]) -> str:
-    """A database asked about empty tables would rather read them whole: PostgreSQL is told not to."""
+    """A database asked about empty tables would rather read them whole, or any index of theirs and sort: PostgreSQL is
+    told not to."""
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")
         cursor.execute(f"{'EXPLAIN' if connection.vendor == 'postgresql' else 'EXPLAIN QUERY PLAN'} {text}", params)
         return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
