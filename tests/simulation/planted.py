@@ -1,7 +1,7 @@
 """Bugs to plant in the real code, each what somebody might write, or has written elsewhere. The simulation must find them.
 
-`midwatch-sim --import TESTS/simulation:planted/NAME` plants one in every worker; the product itself knows nothing of it.
-Only those that `test_mutations.BUGS` names have been seen to be found; the others wait for their seeds.
+`midwatch-sim --scene SCENE --import TESTS/simulation:planted/NAME` plants one in every worker; the product itself knows
+nothing of it. `test_mutations.BUGS` says in which scene each is found, and by which promise.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from django.db import models, transaction
 
 from midwatch.core import clock, leases
+from midwatch.core.models import OutboxEvent
 from midwatch.engine import events, reactions
 from midwatch.engine.pools import ChannelPool
 from midwatch.intake import sqlite_log
@@ -58,7 +59,7 @@ def lease_never_expires() -> None:
 @planted
 def receipt_before_send() -> None:
     """The message is written down as handed over before it is: a crash between loses it."""
-    mark = claiming._mark
+    mark, born = claiming._mark, claiming._claimed_at_birth
 
     def marks(leaving: Any, by: str, now: datetime) -> None:
         mark(leaving, by, now)
@@ -68,7 +69,15 @@ def receipt_before_send() -> None:
             )
         pages.handed_over(leaving, now)
 
+    def at_birth(deliveries: Any, outlet: Any, now: datetime) -> list[Delivery]:
+        leaving = born(deliveries, outlet, now)
+        for one in leaving:
+            one.state, one.handed_over_at, one.finished_at = DeliveryState.HANDED_OVER, now, now
+        pages.handed_over(leaving, now)
+        return leaving
+
     claiming._mark = marks
+    claiming._claimed_at_birth = at_birth
 
 
 @planted
@@ -151,9 +160,51 @@ def log_ids_are_reused() -> None:
 
 @planted
 def passed_on_step_is_lost() -> None:
-    """Every method failed, and nobody tells the escalation."""
+    """Every method failed, and nobody tells the escalation: it waits for a hand-over that never comes."""
+    facts_of = running._facts
     reactions.REACTIONS = {**reactions.REACTIONS, "page.failed": lambda _payload: None}
     decide.HAND_OVER_WITHIN = timedelta(days=1)
+    running._facts = lambda escalation, batch: replace(facts_of(escalation, batch), has_failed=False)
+
+
+@planted
+def given_back_is_forgotten() -> None:
+    """Who gives an alert back changes its state, and nothing follows."""
+    reactions.REACTIONS = {**reactions.REACTIONS, "alert.unacknowledged": lambda _payload: None}
+
+
+@planted
+def reaction_is_done_before_it_is() -> None:
+    """What follows is marked as done in a transaction of its own: a crash between loses it."""
+
+    def in_two(event: Any) -> bool:
+        with transaction.atomic():
+            mine = OutboxEvent.objects.filter(pk=event.pk, done_at=None, claimed_until=event.claimed_until)
+            is_mine = mine.update(done_at=clock.now(), claimed_until=None)
+        if is_mine:
+            with transaction.atomic():
+                reactions.REACTIONS[event.name](event.payload)
+        return True
+
+    reactions._in_one_transaction = in_two
+
+
+@planted
+def acknowledged_for_ever() -> None:
+    """The time-out of an acknowledgement is not looked at."""
+    acknowledged = decide._acknowledged
+    decide._acknowledged = lambda facts: acknowledged(replace(facts, ack_timeout=None))
+
+
+@planted
+def refusal_is_silent() -> None:
+    """A payload refused at the door is counted, and shown to nobody."""
+    once = events._once_a_source
+
+    def some(problems: Any) -> Any:
+        return once([one for one in problems if one[1] != events.Kind.REFUSED_AT_THE_DOOR])
+
+    events._once_a_source = some
 
 
 @planted

@@ -20,10 +20,11 @@ def simulate(*args: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 def told(*args: str) -> list[dict[str, Any]]:
     """Each seed's figures and verdict."""
-    ran = simulate("--json", *args)
+    ran = simulate("--json", "--no-shrink", *args)
     assert ran.returncode in {0, 1}, ran.stderr
     return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
 
 
-def planted(name: str, *args: str) -> list[dict[str, Any]]:
-    return told("--import", f"{HERE}:planted/{name}", "--no-shrink", *args)
+def with_bug(name: str) -> tuple[str, str]:
+    """The arguments that plant it."""
+    return "--import", f"{HERE}:planted/{name}"

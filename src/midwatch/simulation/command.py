@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from midwatch.simulation import ground
+from midwatch.simulation.scenes import SCENES
 
 FAILURES_MAX = 3  # seeds that are shrunk and told; more are only counted
 WORKERS_MAX = 32
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--minutes", type=float, help="run for so long instead")
     made.add_argument("--seed", type=int, help="one seed, told as a story")
     made.add_argument("--keep", help="with --seed: only these happenings, as a shrunk failure names them")
+    made.add_argument("--scene", default="", choices=["", *SCENES], help="a directed world instead of chance's")
     made.add_argument("--workers", type=_whole, default=min(os.cpu_count() or 1, 4), help="processes (default: cores)")
     made.add_argument("--json", action="store_true", help="a line of JSON for each seed")
     made.add_argument("--no-shrink", action="store_true", help="tell a failing seed as it is")
@@ -100,13 +102,19 @@ def _tell(args: argparse.Namespace, root: Path) -> int:
     shrink = importlib.import_module("midwatch.simulation.shrink")
     started = time.monotonic()
     only = frozenset(args.keep.split(",")) if args.keep is not None else None
-    told = shrink.tell(args.seed, only, shrinks=not args.no_shrink and only is None)
+    told = shrink.tell(args.seed, only, scene=args.scene, shrinks=not args.no_shrink and only is None)
     print(told["story"])
     figures = Figures()
     figures.add(told)
     print(f"trace={told['trace']}")
     print(figures.line(time.monotonic() - started))
     return 1 if told["violations"] else 0
+
+
+def _same(args: argparse.Namespace) -> list[str]:
+    """What a process started by this one is told as well."""
+    planted = ["--import", args.extra] if args.extra else []
+    return [*planted, *(["--scene", args.scene] if args.scene else [])]
 
 
 def _prepare(args: argparse.Namespace, data: Path) -> None:
@@ -180,7 +188,7 @@ def _start(args: argparse.Namespace, root: Path) -> list[Worker]:
     is_shared = bool(os.environ.get("MIDWATCH_DATABASE_URL"))  # one PostgreSQL database holds one run at a time
     count = 1 if is_shared else min(args.workers, WORKERS_MAX)
     for number in range(count):
-        extra = ["--import", args.extra] if args.extra else []
+        extra = _same(args)
         process = subprocess.Popen(
             [sys.executable, "-m", "midwatch.simulation", "--work", "--data", str(root / f"w{number}"), *extra],
             stdin=subprocess.PIPE,
@@ -225,7 +233,7 @@ def _stop(workers: list[Worker]) -> None:
 
 def _shrunk(args: argparse.Namespace, root: Path, seed: int) -> None:
     """In a process of its own, so that this one stays without Django."""
-    extra = ["--import", args.extra] if args.extra else []
+    extra = _same(args)
     command = [sys.executable, "-m", "midwatch.simulation", "--seed", str(seed), *extra]
     print(subprocess.run(command, capture_output=True, text=True, check=False).stdout, flush=True)
 
@@ -239,5 +247,5 @@ def _work(args: argparse.Namespace) -> int:
             importlib.import_module("midwatch.simulation.fresh").fresh()
             print("{}", flush=True)
             continue
-        print(json.dumps(run.told(seed)), flush=True)
+        print(json.dumps(run.told(seed, scene=args.scene)), flush=True)
     return 0

@@ -478,9 +478,9 @@ def _words(ring: Ring) -> str:
     return " ".join(ring.text.split())[:90]
 
 
-def told(seed: int, only: frozenset[str] | None = None) -> dict[str, Any]:
+def told(seed: int, only: frozenset[str] | None = None, scene: str = "") -> dict[str, Any]:
     """A run's figures and verdict as plain values."""
-    result = Run(Plan(seed, only=only)).run()
+    result = Run(Plan(seed, only=only, scene=scene)).run()
     return {
         "seed": seed,
         "violations": [(one.check, one.words, one.at.isoformat()) for one in result.violations],

@@ -12,6 +12,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+from midwatch.simulation.scenes import SCENES, world_of
 from midwatch.simulation.world import World, make, policy_of
 
 PRIORITIES = ("P1", "P1", "P2", "P2", "P3", "P5")
@@ -35,20 +36,22 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run. `without`: ids left out. `only`: when given, no other id happens."""
+    """One run. `without`: ids left out. `only`: when given, no other id happens. `scene`: a directed world's name."""
 
     seed: int
     without: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
+    scene: str = ""
 
     def allows(self, id: str) -> bool:
         return id not in self.without and (self.only is None or id in self.only)
 
     def world(self) -> World:
-        return make(Random(f"{self.seed}/world"))
+        random = Random(f"{self.seed}/world")
+        return world_of(self.scene, random) if self.scene else make(random)
 
     def script(self, world: World) -> list[Happening]:
-        found = write(Random(f"{self.seed}/script"), world)
+        found = write(Random(f"{self.seed}/script"), world, self.scene)
         return [one for one in found if self.allows(one.id)]
 
     def stream(self, name: str) -> Random:
@@ -56,13 +59,16 @@ class Plan:
         return Random(f"{self.seed}/{name}")  # a text is hashed with SHA-512, never with PYTHONHASHSEED
 
 
-def write(random: Random, world: World) -> list[Happening]:
+def write(random: Random, world: World, scene: str = "") -> list[Happening]:
     found: list[Happening] = []
 
     def add(kind: str, at: timedelta | None = None, **facts: Any) -> None:
         moment = at if at is not None else timedelta(seconds=random.random() * world.length.total_seconds())
         found.append(Happening(f"h{len(found)}", moment, kind, facts))
 
+    if scene:
+        SCENES[scene].write(random, world, add)
+        return sorted(found, key=lambda one: (one.at, one.id))
     for _ in range(random.choice((1, 1, 2, 3, 4))):
         _fire(random, world, add)
     for _ in range(random.choice((0, 0, 1, 2))):

@@ -7,6 +7,7 @@ wire. The kills are happenings too: at which point a node dies is written in the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from midwatch.simulation.run import Result, Run
@@ -39,12 +40,12 @@ def minimal(ids: Sequence[str], fails: Fails) -> list[str]:
 
 def shrink(result: Result) -> Result:
     """The smallest run found that breaks the same promise."""
-    seed, check = result.plan.seed, result.violations[0].check
+    plan, check = result.plan, result.violations[0].check
     best = result
 
     def fails(ids: Sequence[str]) -> bool:
         nonlocal best
-        found = Run(Plan(seed, only=frozenset(ids))).run()
+        found = Run(replace(plan, only=frozenset(ids))).run()
         if not any(one.check == check for one in found.violations):
             return False
         best = found
@@ -56,16 +57,21 @@ def shrink(result: Result) -> Result:
     return best
 
 
-def tell(seed: int, only: frozenset[str] | None, *, shrinks: bool) -> dict[str, Any]:
+def tell(seed: int, only: frozenset[str] | None, *, scene: str = "", shrinks: bool) -> dict[str, Any]:
     """Run a seed, shrink it when it fails, and say it in words."""
-    result = Run(Plan(seed, only=only)).run()
+    result = Run(Plan(seed, only=only, scene=scene)).run()
+    told = ""
     if result.violations and shrinks:
-        result = shrink(result)
+        before, result = result, shrink(result)
+        told = (
+            f"\nMade smaller: {len(result.happened)} of {len(before.happened)} happenings are left, "
+            f"and {len(result.lines)} of {len(before.lines)} lines."
+        )
     return {
         "seed": seed,
         "violations": [(one.check, one.words, one.at.isoformat()) for one in result.violations],
         "trace": result.trace,
-        "story": story(result),
+        "story": story(result) + told,
         **{name: getattr(result, name) for name in ("steps", "events", "pages", "kills", "switches")},
     }
 
@@ -87,8 +93,9 @@ def story(result: Result) -> str:
         lines.append(f"  {policy.name}: {steps}; {policy.repeat} repeats after {policy.repeat_after_seconds} s")
     lines += [f"  {at:%m-%d %H:%M:%S.%f} {words}"[:220] for at, words in result.lines]
     if result.violations:
+        scene = f" --scene {result.plan.scene}" if result.plan.scene else ""
         kept = ",".join(dict.fromkeys(result.happened))
-        lines.append(f"Again: midwatch-sim --seed {result.plan.seed} --keep '{kept}'")
+        lines.append(f"Again: midwatch-sim{scene} --seed {result.plan.seed} --keep '{kept}'")
     else:
         lines.append("Every promise held.")
     return "\n".join(lines)
