@@ -293,6 +293,23 @@ def test_one_call_at_a_time_the_next_two_minutes_later(story: Story) -> None:
     assert "alert 1, Checkout: one" in ana.picks_up(call)
 
 
+def test_a_bundle_of_pages_after_an_acknowledgement_says_who_has_it(story: Story) -> None:
+    ana, ben = story.phones("ana", "ben")
+    story.policy(steps=[("ana", "0m"), ("ben", "5m", "unresolved")])
+    source = story.source()
+    for number in range(20):
+        story.arrives(source, {"title": f"alert {number}", "priority": "P1"})
+    story.settle()
+    for alert in Alert.objects.all():
+        ana.acknowledges(alert)
+    ana.forgets(), ben.forgets()
+    story.forward(minutes=5)
+    bundle = ben.rings_with("alerts", kind="bundle")
+    assert "Ana has #" in bundle.everything
+    assert "more are taken" in bundle.everything
+    ben.forgets()
+
+
 def test_limits_are_settings(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIDWATCH_STORM_OTHER_PER_MINUTE", "2")
     forget_caches()

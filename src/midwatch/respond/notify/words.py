@@ -223,12 +223,17 @@ def _bundle(facts: Facts) -> Rendered:
     title = head(first) if first else ""
     link = f" {facts.ack_url}" if facts.ack_url else ""
     sentence = str(facts.context.get("sentence", "")) or f"{facts.count} alerts wait for you"
+    who = str(facts.context.get("who", ""))
+    note = f" {who}." if who else ""
     short = segment(
-        f"{late}Midwatch {top}: {facts.count} alerts, first {numbers[0] if numbers else ''} ", title, f".{link}"
+        f"{late}Midwatch {top}: {facts.count} alerts, first {numbers[0] if numbers else ''} ",
+        title,
+        link,
+        extras=[".", note],
     )
     keys = f" {KEYS}" if facts.has_callbacks else ""
-    spoken = f"{late}Midwatch. {facts.count} alerts. The first: {clean(title, 200, is_one_line=True)}.{keys}"
-    lines = [f"{late}{sentence}: {shown}."]
+    spoken = f"{late}Midwatch. {facts.count} alerts. The first: {clean(title, 200, is_one_line=True)}.{note}{keys}"
+    lines = [f"{late}{sentence}: {shown}.", *([f"{who}."] if who else [])]
     lines += [f"{alert.priority} {number(alert)} {head(alert)}" for alert in facts.alerts[: LISTED_MAX * 2]]
     return f"{late}[{top}] {facts.count} alerts: {shown}", short, spoken, lines
 

@@ -256,9 +256,15 @@ def _joint(unit: Sequence[Delivery], now: datetime) -> Delivery:
 
 
 def _bundle_context(unit: Sequence[Delivery]) -> dict[str, object]:
-    """The bundle is as late as the latest of what it holds."""
+    """The bundle is as late as the latest of what it holds, and says who has what was acknowledged already."""
     wanted = sorted(str(d.context["wanted_at"]) for d in unit if d.context.get("wanted_at"))
-    return {"step": unit[0].context.get("step", ""), **({"wanted_at": wanted[0]} if wanted else {})}
+    taken = list(dict.fromkeys(str(d.context["who"]) for d in unit if d.context.get("who")))
+    who = f"{taken[0]}, and {len(taken) - 1} more are taken" if len(taken) > 1 else "".join(taken)
+    return {
+        "step": unit[0].context.get("step", ""),
+        **({"wanted_at": wanted[0]} if wanted else {}),
+        **({"who": who} if who else {}),
+    }
 
 
 def _news(unit: Sequence[Delivery]) -> str:
