@@ -362,7 +362,7 @@ def nothing_left_after_an_answer(look: Look) -> Violation | None:
         .order_by("pk")
     )
     text = "pages left after the alert was answered"
-    remedy = "was a node paused or cut off while it sent? Its log says so; otherwise " + REPORT
+    remedy = "was a node paused or cut off while it sent, or the clock set back? Its log says so; otherwise " + REPORT
     rows = (f"delivery {one.pk} to {one.user.name} for {one.alert}" for one in _rows(look, late))
     return _found(look, "page.after_answer", text, remedy, rows)
 

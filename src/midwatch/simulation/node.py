@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -10,8 +10,9 @@ from typing import Any
 
 from midwatch.core import clock
 from midwatch.core.guard import guarded
-from midwatch.engine.pools import ChannelPool, channels_with_work
+from midwatch.engine.pools import ChannelPool, Pools, channels_with_work
 from midwatch.engine.tick import Ticker
+from midwatch.respond.notify.models import Delivery
 from midwatch.simulation import wire as wires
 from midwatch.simulation.baton import Actor, Baton, Node
 from midwatch.simulation.wire import Wire
@@ -32,8 +33,7 @@ class Senders:
         engine = self.engine
         engine.count += 1
         name = f"{engine.node.name}.send-{engine.count}"
-        assert engine.pools is not None
-        engine.wire.claims[name] = engine.pools.commits_at
+        engine.wire.claims[name] = wires.running().commits_at  # the engine's own, or its pools', that just claimed it
 
         def send(actor: Actor) -> None:
             wires.runs(actor)
@@ -45,6 +45,32 @@ class Senders:
                 engine.pools.wake()
 
         engine.baton.start(name, engine.node, send)
+
+
+class Outlet(Pools):
+    """The engine's own: what may leave at once is claimed in the transaction that writes it, and leaves with its commit.
+
+    A node that dies after the commit and before the send leaves messages that are claimed and were never sent.
+    """
+
+    def __init__(self, engine: EngineNode) -> None:
+        super().__init__(senders=SENDERS, node=engine.node.name)
+        self.engine = engine
+        for pool in self._pools.values():
+            pool._executor.shutdown(wait=False)
+            pool._executor = Senders(engine)  # type: ignore[assignment]
+
+    def channels(self, names: Sequence[str]) -> list[ChannelPool]:
+        return [self._pools[name] for name in names]
+
+    def send(self, deliveries: Sequence[Delivery]) -> None:
+        self.engine.left_with_commit += len(deliveries)
+        super().send(deliveries)
+
+    def look(self, channels: set[str]) -> None:
+        super().look(channels)
+        if self.engine.pools is not None:
+            self.engine.pools.wake()
 
 
 @dataclass(eq=False)
@@ -59,14 +85,14 @@ class EngineNode:
     pools: Actor | None = None
     count: int = 0
     ticks: int = 0
+    left_with_commit: int = 0
+    outlet: Outlet | None = None
     channel_pools: list[ChannelPool] = field(default_factory=list)
 
     def start(self) -> None:
         self.node.is_alive = True
-        self.channel_pools = [ChannelPool(one, senders=SENDERS, node=self.node.name) for one in self.channels]
-        for pool in self.channel_pools:
-            pool._executor.shutdown(wait=False)
-            pool._executor = Senders(self)  # type: ignore[assignment]
+        self.outlet = Outlet(self)
+        self.channel_pools = self.outlet.channels(self.channels)
         self.pools = self.baton.start(f"{self.node.name}.pools", self.node, self._run_pools)
         self.engine = self.baton.start(f"{self.node.name}.engine", self.node, self._run_engine)
 
@@ -77,8 +103,9 @@ class EngineNode:
 
     def _run_engine(self, actor: Actor) -> None:
         actor.use_database()
+        wires.runs(actor)
         assert self.pools is not None
-        ticker = Ticker()
+        ticker = Ticker(outlet=self.outlet)
         while True:
             self._rarely(ticker)
             done = guarded("tick", ticker.tick, otherwise=0)
@@ -103,6 +130,7 @@ class EngineNode:
 
     def _run_pools(self, actor: Actor) -> None:
         actor.use_database()
+        wires.runs(actor)
         asked_at = clock.now()
         while True:
             nothing: set[str] = set()

@@ -39,7 +39,7 @@ POLL = timedelta(seconds=1.05)
 LOOK_EVERY = timedelta(minutes=20)
 SETTLE = timedelta(minutes=6)  # after the healing: leases, back-offs, storm limits
 WATCH = timedelta(minutes=26)
-NOT_ASKED = {"page.after_answer"}  # it knows no commits: what was claimed before the answer may leave after it
+BY_THE_CLOCK = {"page.after_answer"}  # it compares two moments: a clock set back between them makes the later earlier
 WATCHED = 0.5  # of the runs: half an hour of ringing that nobody answers is dear
 END = timedelta(minutes=35)
 VIOLATIONS_MAX = 5
@@ -218,13 +218,14 @@ class Run:
         self.view.is_over = True
         self._until(clock.now() + END)
         self._ask("nothing_is_left", nothing_is_left)
+        self._ask("history_is_append_only", self.checks.memory.nothing_was_rewritten)
         self._ask_the_guard()
         if not self.violations:
             self._ask_the_doctor()
 
     def _ask_the_doctor(self) -> None:
         for found in invariants.violations(now=clock.now()):  # the same questions that `doctor --deep` asks
-            if found.name in NOT_ASKED:
+            if found.name in BY_THE_CLOCK and self.record.has_jumped:
                 continue
             self._violated(f"doctor: {found.name}", found.sentence)
 
@@ -301,9 +302,11 @@ class Run:
         ahead = earliest(ALARMS, now)
         late = earliest(OVERDUE, now)
         moments = [at for at in ahead[:-1] if at is not None]
-        if ahead[-1] is not None:
-            moments.append(max(ahead[-1] + timedelta(seconds=60), now))
-        if (self.view.backlog or any(at is not None for at in late)) and self.view.is_anybody_up():
+        passes_on_at = ahead[-1] + timedelta(seconds=60) if ahead[-1] is not None else None
+        if passes_on_at is not None and passes_on_at > now:
+            moments.append(passes_on_at)
+        is_late = any(at is not None for at in late) or (passes_on_at is not None and passes_on_at <= now)
+        if (self.view.backlog or is_late) and self.view.is_anybody_up():
             moments.append(now + POLL)
         return min(moments, default=None)
 

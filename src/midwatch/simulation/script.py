@@ -118,13 +118,19 @@ def _fire(random: Random, world: World, add: Add) -> None:
 
 def _odd_event(random: Random, world: World, add: Add) -> None:
     source = random.choice(world.sources)
-    kind = random.choice(("poison", "misunderstood", "refused", "truncated", "storm", "burst", "large"))
+    kind = random.choice(
+        ("poison", "misunderstood", "refused", "truncated", "storm", "burst", "burst", "storm", "rare")
+    )
+    if kind == "rare":  # hundreds of alerts: as dear as many other seeds
+        kind = random.choice(("large", "large storm", "truncated", "poison", "misunderstood"))
     match kind:
         case "truncated" | "large":
             source = next(one for one in world.sources if one.is_grouping)
             add(kind, source=source.name, key=f"big{random.randrange(3)}", count=random.choice((210, 260)))
         case "storm":
             add(kind, source=source.name, count=random.choice((8, 20)), priority=random.choice(PRIORITIES))
+        case "large storm":
+            add("storm", source=source.name, count=random.choice((110, 250)), priority=random.choice(PRIORITIES))
         case "burst":
             add(kind, source=source.name, count=random.choice((5, 12, 30)), key=f"k{random.randrange(6)}")
         case _:

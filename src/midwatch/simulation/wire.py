@@ -96,7 +96,7 @@ class Wire:
     # -- what providers do ------------------------------------------------------------------------------------------------
 
     def _send(self, channel: str, who: str, text: str, key: str = "") -> net.HttpAnswer:
-        actor = _actor()
+        actor = running()
         actor.point()
         found = TOKEN.search(text)
         token = found[1] if found else ""
@@ -165,6 +165,6 @@ def runs(actor: Actor) -> None:
     _running.actor = actor
 
 
-def _actor() -> Actor:
+def running() -> Actor:
     found: Actor = _running.actor
     return found

@@ -51,6 +51,10 @@ class Course:
     rounds: int = 1
     is_counted: bool = True
     has_failed: bool = False
+    announced: int = -1  # the position of the step that was announced last
+    raised_at: datetime | None = (
+        None  # "raising starts the high rules now": who was paged is named again, no step goes out
+    )
     taken: tuple[float, str] | None = None  # an acknowledgement or a snooze ends by then
 
 
@@ -59,7 +63,11 @@ class Courses:
     courses: dict[int, Course] = field(default_factory=dict)
 
     def rounds_and_steps_follow(self, view: View) -> Iterator[str]:
+        at_once = {(one["alert_id"], one["at"]) for one in view.entries if one["kind"] in PASSES_ON}
         for entry in sorted(view.entries, key=_order):
+            if entry["kind"] == "paged" and (entry["alert_id"], entry["at"]) in at_once:
+                # A step that reaches nobody passes on at once: both are written in one transaction, at one moment.
+                self.courses.setdefault(entry["alert_id"], Course()).has_failed = True
             course = self.courses.setdefault(entry["alert_id"], Course())
             yield from self._hear(view, course, entry)
         for alert, course in self.courses.items():
@@ -71,8 +79,10 @@ class Courses:
         self._taken(view, course, entry, policy)
         if kind in PASSES_ON:
             course.has_failed = True
+        if kind == "priority":
+            course.raised_at = entry["at"]
         if kind in ANEW or kind == "opened":
-            course.rounds, course.is_counted = 1, True
+            course.rounds, course.is_counted, course.announced = 1, True, -1
         if policy is None:
             course.expects, course.is_counted = "", False
             return
@@ -86,6 +96,7 @@ class Courses:
             self._expect_step(view, course, policy, 0, page_after if kind == "opened" else 0)
         elif kind == "round":
             course.rounds += 1
+            course.announced = -1
             if course.is_counted and course.rounds > 1 + policy.repeat:
                 yield f"#{view.alerts[alert]['number']}: round {course.rounds} begins, and the policy has {1 + policy.repeat}"
             self._expect_step(view, course, policy, 0, 0)
@@ -95,6 +106,10 @@ class Courses:
     def _announced(self, view: View, course: Course, entry: Row, policy: PolicySpec) -> Iterator[str]:
         name = entry["text"].partition(":")[0]
         early = course.not_before
+        position = int(name.removeprefix("level ")) - 1
+        is_raised = course.raised_at is not None and entry["at"] - course.raised_at < timedelta(seconds=SLACK)
+        if is_raised and position <= course.announced:
+            return
         if course.expects and course.expects != name and not course.has_failed:
             number = view.alerts[entry["alert_id"]]["number"]
             yield f"#{number}: {name} was announced at {entry['at']}, {course.expects} should come first"
@@ -103,7 +118,7 @@ class Courses:
             and not course.has_failed and not view.record.has_jumped
         ):  # fmt: skip
             yield f"#{view.alerts[entry['alert_id']]['number']}: {name} went out at {entry['at']}, before {early}"
-        position = int(name.removeprefix("level ")) - 1
+        course.announced = position
         course.has_failed = entry["kind"] == "nobody"
         if position + 1 < len(policy.steps):
             pause = policy.steps[position + 1].after_seconds - policy.steps[position].after_seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,10 @@ from midwatch.simulation.checks.view import View
 
 LATE = 32.0  # seconds with a node: the longest lease (20 s), a tick, and what a busy pool takes
 LATE_DELIVERY = 90.0  # all senders of a channel may hang for their 10 s, several times in a storm
+# Behind a provider that hangs, a message waits for those before it, never for what is less urgent: that is the promise
+# (one slow channel delays no other, a waiting P1 goes first), and a queue of hundreds by such a channel has its pool's speed.
+HANGS = 11.0
+SENDERS = 3
 FAILED_AFTER = timedelta(seconds=60)
 
 
@@ -88,10 +93,17 @@ class Lateness:
             for row in rows:
                 if row["due_at"] is not None and row["due_at"] <= now:
                     yield (kind, row.get("alert_id") or row["id"], row["due_at"]), LATE
+        ahead: Counter[tuple[str, int]] = Counter()
+        for row in view.deliveries:
+            if row["due_at"] <= now:
+                ahead[row["channel"], row["rank"]] += 1
         for row in view.deliveries:
             held = row["state"] == "sending" and row["claimed_until"] is not None and row["claimed_until"] > now
             if row["due_at"] <= now and not held:
-                yield ("the delivery", row["id"], row["due_at"]), LATE_DELIVERY
+                before = sum(
+                    n for (channel, rank), n in ahead.items() if channel == row["channel"] and rank <= row["rank"]
+                )
+                yield ("the delivery", row["id"], row["due_at"]), LATE_DELIVERY + before * HANGS / SENDERS
             if row["kind"] in {"page", "bundle"} and row["passed_on_at"] is None:
                 overdue = row["wanted_at"] + FAILED_AFTER
                 if overdue <= now:

@@ -55,6 +55,9 @@ class Ears:
 
     def acknowledged_is_quiet(self, view: View) -> Iterator[str]:
         """A page whose claim was committed after the acknowledgement was, and which does not say who has it."""
+        for entry in view.entries:
+            if entry["kind"] in {"unacknowledged", "snooze_ended"}:  # its page may leave with the very same commit
+                self.quiet_since.pop(entry["alert_id"], None)
         for ring, about in view.rings:
             if about is None or about.kind not in {"page", "bundle"}:
                 continue
@@ -62,7 +65,7 @@ class Ears:
             since = [self.quiet_since.get(alert) for alert in alerts]
             if not since or any(at is None or ring.claimed_at <= at for at in since):
                 continue
-            if not _says_who_has_it(ring) and not (about.kind == "bundle" and _has_unresolved_steps(view, alerts)):
+            if not _says_who_has_it(ring):
                 yield f"{ring.who} was paged by {ring.channel} at {ring.at} for {alerts}, which was answered before"
         for alert in view.alerts.values():
             if alert["status"] == "firing":
@@ -73,12 +76,6 @@ class Ears:
 
 def _says_who_has_it(ring: Ring) -> bool:
     return " has " in ring.text.replace("+", " ") or ring.channel == "voice"
-
-
-def _has_unresolved_steps(view: View, alerts: list[int]) -> bool:
-    """A bundle of such pages lists them and does not say of each who has it."""
-    policies = [view.record.policies.get(view.policy_of(alert)) for alert in alerts]
-    return any(policy is not None and any(step.is_unresolved for step in policy.steps) for policy in policies)
 
 
 def _lives(view: View, ring: Ring) -> int:

@@ -43,11 +43,12 @@ OUTBOX = Table(
 )
 DELIVERIES = Table(
     Delivery.objects.filter(state__in=["waiting", "sending"]),
-    ("id", "state", "channel", "kind", "due_at", "wanted_at", "claimed_until", "passed_on_at", "alert_id"),
+    ("id", "state", "channel", "kind", "rank", "due_at", "wanted_at", "claimed_until", "passed_on_at", "alert_id"),
 )
 PAGES = Table(Page.objects.filter(state="running"), ("id", "alert_id", "user_id", "due_at", "claimed_until", "origin"))
 ENTRIES = Table(TimelineEntry.objects.all(), ENTRY)
 AUDIT_ENTRIES = Table(AuditEntry.objects.all(), AUDIT)
+TABLES = (ALERTS, ESCALATIONS, OUTBOX, DELIVERIES, PAGES, ENTRIES, AUDIT_ENTRIES)
 
 
 @dataclass
@@ -80,6 +81,10 @@ class View:
     def up(self) -> float:
         """Seconds with a node, so far."""
         return self.record.up_seconds
+
+    def __post_init__(self) -> None:
+        for table in TABLES:  # what the run before has read
+            table.forget()
 
     def is_anybody_up(self) -> bool:
         return any(one.node.is_alive and not one.node.is_stopped(self.now) for one in self.nodes)
