@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from midwatch.core import clock, net
 from midwatch.engine.pools import Pools
@@ -308,6 +308,20 @@ def test_a_bundle_of_pages_after_an_acknowledgement_says_who_has_it(story: Story
     assert "Ana has #" in bundle.everything
     assert "more are taken" in bundle.everything
     ben.forgets()
+
+
+def test_what_waits_for_the_same_slot_to_the_second_shares_it(story: Story) -> None:
+    ana = story.person("ana", methods=("voice",))
+    story.policy(steps=[("ana", "0m")])
+    story.fires(title="one")
+    ana.rings_with(by="voice")
+    story.fires(title="two")
+    third = story.fires(title="three")
+    waiting = Delivery.objects.get(alert=third, state="waiting")
+    with transaction.atomic():
+        Delivery.objects.filter(pk=waiting.pk).update(due_at=waiting.due_at + timedelta(seconds=0.5))
+    story.forward(seconds=120)
+    assert "alert 2 and 1 more" in ana.picks_up(ana.rings_with(by="voice"))
 
 
 def test_limits_are_settings(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:

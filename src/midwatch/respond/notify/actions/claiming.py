@@ -26,6 +26,9 @@ from midwatch.settings import settings
 
 DELIVERY_LEASE = timedelta(seconds=20)  # a channel's time-out of 10 s, and 5 s to write the receipt, fit in it
 BUNDLE_MAX = 500
+SOON = timedelta(
+    seconds=2
+)  # due within it shares the last slot: a moment later it would wait for a whole one (calls: 2 min)
 NEWS = (DeliveryKind.UPDATE, DeliveryKind.RESOLVED)
 NEWS_SHOWN_MAX = 10
 OUTSTANDING = (DeliveryState.WAITING, DeliveryState.SENDING)
@@ -154,7 +157,7 @@ def _within_limits(live: Sequence[Delivery], channel: str, now: datetime) -> lis
     leaving: list[Delivery] = []
     for user_id, wanted in by_user.items():
         free = max(0, limit.at_most - len(recent[user_id]))
-        if len(wanted) <= free:
+        if len(wanted) < free:
             leaving += wanted
         else:
             free_at = max(plan.storm_free_at(recent[user_id], limit, now), now + timedelta(seconds=1))
@@ -190,7 +193,7 @@ def _squeeze(wanted: Sequence[Delivery], free: int, free_at: datetime, now: date
     everything = list(
         Delivery.objects.filter(user_id=first.user_id, channel=first.channel, state__in=OUTSTANDING)
         .filter(Q(claimed_until=None) | Q(pk__in=[d.pk for d in wanted]))
-        .filter(due_at__lte=now)
+        .filter(due_at__lte=now + SOON)
         .select_related("alert__service", "user", "contact", "page")
         .select_for_update(skip_locked=True, of=("self",))
         .order_by("rank", "due_at", "pk")[:BUNDLE_MAX]
