@@ -5,39 +5,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from midwatch.core.marks import Mark
 
 MARK = "moved-to-postgresql.json"
-
-
-def read(data_dir: Path) -> Mapping[str, Any] | None:
-    """None: there is none. A mark that cannot be read is a mark all the same."""
-    try:
-        given = json.loads((data_dir / MARK).read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError):
-        return {}
-    return given if isinstance(given, dict) else {}
-
-
-def write(data_dir: Path, said: Mapping[str, Any]) -> None:
-    """Durable when it returns. Raises `OSError`."""
-    unfinished = data_dir / f".{MARK}"
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(dict(said), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, data_dir / MARK)
-
-
-def remove(data_dir: Path) -> None:
-    (data_dir / MARK).unlink(missing_ok=True)
+_MARK = Mark(MARK)
+read, write, remove = _MARK.read, _MARK.write, _MARK.remove
 
 
 def problem(data_dir: Path) -> str:
