@@ -143,80 +143,29 @@ def _wait_until_ready(server: Server) -> None:
             time.sleep(0.05)
 
 
+def _owned(directory: Path) -> None:
+    if os.geteuid() == 0:
+        shutil.chown(directory, USER, USER)
+
+
+def _init(directory: Path) -> None:
+    command = [str(binaries() / "initdb"), "-D", str(directory / "data"), "-U", "midwatch", "-A", "trust", "-E", "UTF8"]
+    subprocess.run(_as_postgres([*command, "--no-locale"]), check=True, capture_output=True, cwd="/")
+
+
 @contextmanager
-def running() -> Iterator[Server]:
-    """A server of its own in a temporary directory, ended and removed at the end."""
-    tools = binaries()
-    directory = Path(tempfile.mkdtemp(prefix="midwatch-pg-"))
+def _temporary(prefix: str) -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix=prefix))
     try:
-        if os.geteuid() == 0:
-            shutil.chown(directory, USER, USER)
-        initdb = [
-            str(tools / "initdb"),
-            "-D",
-            str(directory / "data"),
-            "-U",
-            "midwatch",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-locale",
-        ]
-        subprocess.run(_as_postgres(initdb), check=True, capture_output=True, cwd="/")
-        with (directory / "log").open("ab"):
-            pass
-        port = free_port()
-        server = Server(directory, port, _start(directory, port))
-        try:
-            _wait_until_ready(server)
-            yield server
-        finally:
-            server.stop()
+        _owned(directory)
+        yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextmanager
-def standby_of(primary: Server, name: str) -> Iterator[Server]:
-    """A streaming replica that the primary waits for at each commit, once `synchronous_standby_names` names it."""
-    directory = Path(tempfile.mkdtemp(prefix="midwatch-pg-standby-"))
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(directory, USER, USER)
-        source = f"host=127.0.0.1 port={primary.port} user=midwatch application_name={name}"
-        command = [str(binaries() / "pg_basebackup"), "-D", str(directory / "data"), "-d", source, "-R", "-c", "fast"]
-        subprocess.run(_as_postgres(command), check=True, capture_output=True, cwd="/")
-        port = free_port()
-        server = Server(directory, port, _start(directory, port))
-        try:
-            _wait_until_ready(server)
-            yield server
-        finally:
-            server.stop()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextmanager
-def kept(directory: Path) -> Iterator[Server]:
-    """A server whose data outlives it, for benchmarks that are run again: `directory` is made at the first time."""
-    if not (directory / "data").exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            shutil.chown(directory, USER, USER)
-        initdb = [
-            str(binaries() / "initdb"),
-            "-D",
-            str(directory / "data"),
-            "-U",
-            "midwatch",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-        ]
-        subprocess.run(_as_postgres([*initdb, "--no-locale"]), check=True, capture_output=True, cwd="/")
+def _serving(directory: Path) -> Iterator[Server]:
+    """On a port of its own, with the data that is there; ended at the end."""
     port = free_port()
     server = Server(directory, port, _start(directory, port))
     try:
@@ -224,6 +173,37 @@ def kept(directory: Path) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server of its own in a temporary directory, ended and removed at the end."""
+    with _temporary("midwatch-pg-") as directory:
+        _init(directory)
+        with _serving(directory) as server:
+            yield server
+
+
+@contextmanager
+def standby_of(primary: Server, name: str) -> Iterator[Server]:
+    """A streaming replica that the primary waits for at each commit, once `synchronous_standby_names` names it."""
+    with _temporary("midwatch-pg-standby-") as directory:
+        source = f"host=127.0.0.1 port={primary.port} user=midwatch application_name={name}"
+        command = [str(binaries() / "pg_basebackup"), "-D", str(directory / "data"), "-d", source, "-R", "-c", "fast"]
+        subprocess.run(_as_postgres(command), check=True, capture_output=True, cwd="/")
+        with _serving(directory) as server:
+            yield server
+
+
+@contextmanager
+def kept(directory: Path) -> Iterator[Server]:
+    """A server whose data outlives it, for benchmarks that are run again: `directory` is made at the first time."""
+    if not (directory / "data").exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        _owned(directory)
+        _init(directory)
+    with _serving(directory) as server:
+        yield server
 
 
 @cache
