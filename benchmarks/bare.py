@@ -20,6 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import psycopg
 import pysqlite3.dbapi2 as sqlite
+from measuring import rig
 from measuring.figures import Figure, parser, report
 
 import installation
@@ -94,7 +95,7 @@ def postgres_rates(url: str, seconds: float) -> dict[str, float]:
 
 
 def lane(env: dict[str, str], code: str, seconds: float) -> Any:
-    with intake.server(code, env) as (pid, port):
+    with rig.server(code, env) as (pid, port):
         return intake.measure("", pid, port, CONNECTIONS, seconds)
 
 

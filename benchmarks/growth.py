@@ -13,8 +13,6 @@ import argparse
 import http.client
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,7 +25,7 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from measuring import generate  # noqa: E402
+from measuring import generate, rig  # noqa: E402
 from measuring.figures import Chart, Figure, number, parser, percentile, report  # noqa: E402
 from measuring.program import session_cookie  # noqa: E402
 
@@ -108,30 +106,12 @@ def pages(count: int) -> list[tuple[str, str]]:
 PARTS = {"badge of the head", "Now, refreshed", "list, what is new"}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def served(environment: dict[str, str]) -> Iterator[tuple[int, int]]:
     """The web part alone: what an engine does beside it is measured elsewhere."""
-    port = free_port()
     code = "import django, sys; django.setup(); from midwatch.server import Address, run; sys.exit(run(Address(port=int(sys.argv[1]))))"
-    process = subprocess.Popen([sys.executable, "-c", code, str(port)], env=environment)
-    try:
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        yield process.pid, port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+    with rig.server(code, environment, start_seconds=60) as found:
+        yield found
 
 
 def measure(

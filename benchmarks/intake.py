@@ -14,12 +14,10 @@ import multiprocessing
 import os
 import random
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,29 +181,6 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def server(code: str, env: dict[str, str]) -> Any:
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", code, str(port)], env=env)
-    try:
-        for _ in range(400):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        yield process.pid, port
-    finally:
-        process.terminate()
-        process.wait(15)
-
-
 def measure(name: str, pid: int, port: int, connections: int, seconds: float, rate: float = 0.0) -> Figures:
     """`rate`: of all connections together; 0: as fast as they are answered."""
     path = f"/in/{installation.GENERIC_KEY}"
@@ -261,11 +236,11 @@ def main() -> None:
         kind = "PostgreSQL" if url else "SQLite"
         figures: list[Figure] = []
         for connections in given.connections:
-            with server(LANE, env) as (pid, port):
+            with rig.server(LANE, env) as (pid, port):
                 rig.Browser(port).ask("/login")  # so that the pages' code is not loaded while events are measured
                 lane = measure(f"lane, {kind}", pid, port, connections, seconds)
                 paced = measure(f"lane, {kind}, paced", pid, port, connections, seconds, PACE)
-            with server(BARE, env) as (pid, port):
+            with rig.server(BARE, env) as (pid, port):
                 bare = measure("bare server", pid, port, connections, seconds)
             print(lane, paced, bare, sep="\n", flush=True)
             figures += figures_of(lane, bare, paced, kind)

@@ -50,12 +50,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(code: str, env: Mapping[str, str]) -> Iterator[tuple[int, int]]:
+def server(code: str, env: Mapping[str, str], *, start_seconds: float = 20.0) -> Iterator[tuple[int, int]]:
     """(pid, port) of a Python program that listens on the port it is given."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", code, str(port)], env=dict(env))
     try:
-        wait_for_port(port)
+        wait_for_port(port, start_seconds)
         yield process.pid, port
     finally:
         process.send_signal(signal.SIGCONT)
