@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.test import override_settings
-from harness import launch, serving
+from harness import launch
 from playwright.sync_api import Browser, sync_playwright
+from serving import serving
 
 
 @pytest.fixture(scope="module")

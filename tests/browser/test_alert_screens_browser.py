@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 from django.db import transaction
-from harness import DESKTOP_DARK, PHONE_DARK, PHONE_LIGHT, audit, looking, session
+from harness import DESKTOP_DARK, PHONE_DARK, PHONE_LIGHT, audit, looking
 from playwright.sync_api import Browser, expect
+from serving import session
 
 from api_world import World, make_world
 from midwatch.people.models import User

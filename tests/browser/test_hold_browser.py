@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from harness import DESKTOP_LIGHT, PHONE_DARK, audit, looking, session
+from harness import DESKTOP_LIGHT, PHONE_DARK, audit, looking
 from playwright.sync_api import Browser, expect
+from serving import session
 
 from api_world import BY, World, make_world
 from midwatch.engine import hold

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import transaction
-from harness import DESKTOP_LIGHT, PHONE_LIGHT, SCREENS, audit, looking, session
+from harness import DESKTOP_LIGHT, PHONE_LIGHT, SCREENS, audit, looking
 from playwright.sync_api import Browser, expect
+from serving import session
 
 from api_world import BY, World, make_world
 from midwatch.catalog.actions import record_change
