@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`package`: dotted below `midwatch`. `question`: what it answers. `wing`: ground, respond or roof."""
+    """`package`: dotted below `midwatch`. `question`: what it answers. `wing`: ground, respond, learn or roof."""
 
     package: str
     title: str
@@ -28,6 +28,12 @@ LIFECYCLE: tuple[Step, ...] = (
     Step("respond.alerts", "Alerts", "What is wrong, since when, and who has it?", "respond"),
     Step("respond.notify", "Notifications", "Did the message reach the person, and how do we know?", "respond"),
     Step("respond.escalation", "Escalation", "Who is paged next when nobody answers?", "respond"),
+    Step("respond.availability", "Availability", "When was it up, when was it down, and how do we know?", "respond"),
+    Step("respond.incidents", "Incidents", "Who leads, what was done, and who is told when?", "respond"),
+    Step("respond.statuspage", "Status pages", "What do the people who depend on us know?", "respond"),
+    Step("learn.postmortems", "Post-mortems", "What happened, why did it make sense, what do we learn?", "learn"),
+    Step("learn.actions", "Action items", "Who does what by when, and is it proven?", "learn"),
+    Step("learn.insights", "Insights", "Is it getting better, and what costs us sleep?", "learn", has_models=False),
     Step("intake", "Intake", "Is what a machine told us safely written down?", "roof"),
     Step("engine", "Engine", "What is due, and is anything late?", "roof"),
     Step("gitops", "Configuration as code", "Does what runs agree with what was reviewed?", "roof"),
