@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from midwatch.core.models import OutboxEvent
 from midwatch.core.rows import insert_rows, update_columns
 from midwatch.core.statements import Select, Update
-from midwatch.people.models import Membership, Team, User
+from midwatch.people.models import Membership, Role, Team, User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123_456, tzinfo=UTC)
 
 
@@ -118,3 +119,28 @@ def test_columns_of_many_rows() -> None:
 def test_a_value_that_no_query_can_hold_is_an_error() -> None:
     with pytest.raises(TypeError, match="takes numbers"):
         Select(lambda flag: User.objects.filter(is_active=flag))(True)
+
+
+def test_values_of_every_kind_come_back_as_djangos() -> None:
+    fields = ("pk", "name", "is_active", "notify_on", "created_at")
+    insert_rows(
+        [
+            User(name=f"p{index}", role=role, is_active=index != 2, notify_on={"resolved": "mail"}, created_at=NOW)
+            for index, role in enumerate((Role.MEMBER, Role.VIEWER, Role.MEMBER, Role.ADMINISTRATOR))
+        ]
+    )
+
+    def own(roles: list[str], pk: int | None) -> QuerySet[User, tuple[Any, ...]]:
+        found = User.objects.filter(role__in=roles, is_active=True).order_by("name")
+        return (found if pk is None else found.filter(pk__gt=pk)).values_list(*fields)[:3]
+
+    prepared = Select(own)
+    first = User.objects.get(name="p0").pk
+    for roles in (["member"], [Role.VIEWER, Role.MEMBER], ["nobody's"], list(Role), []):
+        for pk in (None, first):
+            assert prepared(roles, pk) == list(own(roles, pk)), (roles, pk)
+
+
+def test_a_value_that_a_lookup_changes_is_refused() -> None:
+    with pytest.raises(AssertionError, match="nowhere in its SQL"):
+        Select(lambda name: User.objects.filter(name__icontains=name))("p")

@@ -12,7 +12,7 @@ from django.contrib.auth.backends import BaseBackend
 from django.db import connection
 from django.http import HttpRequest
 
-from midwatch.core.prepared import Prepared
+from midwatch.core.statements import Select
 from midwatch.people.models import User
 from midwatch.people.queries import user_for_login
 
@@ -65,9 +65,9 @@ class Backend(BaseBackend):
 
     def get_user(self, user_id: int) -> User | None:
         """Asked for every page, so compiled once. Who was turned off is nobody from that moment on."""
-        found = _ACTIVE.rows(pk=user_id)
+        found = _ACTIVE(user_id)
         return User.from_db(connection.alias, _FIELDS, found[0]) if found else None
 
 
 _FIELDS = [field.attname for field in User._meta.concrete_fields]
-_ACTIVE = Prepared(lambda pk: User.objects.filter(pk=pk, is_active=True).values_list(*_FIELDS))
+_ACTIVE = Select(lambda pk: User.objects.filter(pk=pk, is_active=True).values_list(*_FIELDS))

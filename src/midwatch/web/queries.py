@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from midwatch.core import clock
-from midwatch.core.prepared import Prepared
+from midwatch.core.statements import Select
 from midwatch.people.models import Membership, Team, User
 from midwatch.respond.alerts.lines import FIELDS, Line, line_from, newest
 from midwatch.respond.alerts.models import AlertStatus, Maintenance
@@ -60,22 +60,22 @@ def teams_of(user: User) -> list[Team]:
     return own or list(Team.objects.order_by("display_name", "name")[:TEAMS_MAX])
 
 
-_TEAMS = Prepared(lambda user: Membership.objects.filter(user=user).values_list("team_id"))
-_CALLS = Prepared(
+_TEAMS = Select(lambda user: Membership.objects.filter(user=user).values_list("team_id", flat=True))
+_CALLS = Select(
     lambda user: (
         Page.objects.filter(user=user, state=PageState.RUNNING, alert__is_test=False)
         .order_by("-alert_id")
         .values_list("step_name", "note", *(f"alert__{name}" for name in FIELDS))[:CALLS_MAX]
     )
 )
-_CALLED = Prepared(
+_CALLED = Select(
     lambda user: Page.objects.filter(user=user, state=PageState.RUNNING).values_list("alert_id").distinct()
 )
 
 
 def seen_teams(user: User) -> tuple[int, ...] | None:
     """Whose alerts Now shows: those of one's teams; None for somebody in none: everybody's."""
-    return tuple(sorted(team for (team,) in _TEAMS.rows(user=user.pk))) or None
+    return tuple(sorted(_TEAMS(user.pk))) or None
 
 
 def open_lines(teams: tuple[int, ...] | None) -> list[Line]:
@@ -92,7 +92,7 @@ def owned_lines(user: User) -> list[Line]:
 def calls_of(user: User) -> list[Call]:
     """The most urgent first. Those just answered stop a moment later, when the engine has heard of it."""
     found: dict[int, Call] = {}
-    for step_name, note, *row in _CALLS.rows(user=user.pk):
+    for step_name, note, *row in _CALLS(user.pk):
         line = line_from(row)
         if line.status == AlertStatus.FIRING or (note and line.is_open):
             found[line.pk] = Call(line, step_name, note)
@@ -101,7 +101,7 @@ def calls_of(user: User) -> list[Call]:
 
 def calls_count(user: User) -> int:
     """Alerts that call this person and that nobody has answered."""
-    return len(_CALLED.rows(user=user.pk))
+    return len(_CALLED(user.pk))
 
 
 def cover(user: User) -> Cover:

@@ -9,7 +9,7 @@ from typing import Any
 from ninja import Schema
 
 from midwatch.api.shapes.people import PersonRef
-from midwatch.core.prepared import Prepared
+from midwatch.core.statements import Select
 from midwatch.respond.alerts.models import Alert, Maintenance, TimelineEntry
 from midwatch.respond.notify.models import Delivery, Page
 from midwatch.settings import settings
@@ -78,7 +78,7 @@ def alert_values(alert: Alert) -> dict[str, Any]:
 
 # What a list says of an alert, read and written as values: through whole rows and two checks of the same shape a list of
 # fifty took three times as long. A test compares it with `AlertOut`.
-_LISTED = Prepared(
+_LISTED = Select(
     lambda numbers: Alert.objects.filter(number__in=numbers).values_list(
         "number", "title", "status", "priority", "urgency", "count", "service__name", "team__name", "source__name", "labels",
         "links", "created_at", "starts_at", "last_seen_at", "acknowledged_at", "acknowledged_by__name",
@@ -90,7 +90,7 @@ _LISTED = Prepared(
 def listed_alerts(numbers: Sequence[int]) -> list[dict[str, Any]]:
     """These alerts in this order, as `AlertOut` would write them; unknown ones are left out."""
     base = f"{settings().base_url}/alerts/"
-    by_number = {row[0]: _listed(row, base) for row in _LISTED.rows(numbers=tuple(numbers))}
+    by_number = {row[0]: _listed(row, base) for row in _LISTED(numbers)}
     return [by_number[number] for number in numbers if number in by_number]
 
 

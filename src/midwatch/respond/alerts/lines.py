@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from midwatch.core.prepared import Given, Prepared
+from midwatch.core.statements import Select
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
 from midwatch.respond.alerts.queries import AlertFilter, numbers
 
@@ -99,11 +99,11 @@ def lines(by: AlertFilter, *, before_number: int | None = None, limit: int = 50)
 
 def lines_by_number(wanted: Sequence[int]) -> list[Line]:
     """In the order asked for; unknown ones are left out."""
-    by_number = {row[1]: line_from(row) for row in _NUMBERED.rows(numbers=tuple(wanted))}
+    by_number = {row[1]: line_from(row) for row in _NUMBERED(wanted)}
     return [by_number[number] for number in wanted if number in by_number]
 
 
-_NUMBERED = Prepared(lambda numbers: Alert.objects.filter(number__in=numbers, is_test=False).values_list(*FIELDS))
+_NUMBERED = Select(lambda numbers: Alert.objects.filter(number__in=numbers, is_test=False).values_list(*FIELDS))
 
 
 # --- the reads of the Now page: always the same few, so they are compiled once ---
@@ -112,19 +112,22 @@ SHOWN_MAX = 40
 COUNTED_MAX = 1_000
 
 
-def _open(**by: Any) -> QuerySet[Alert]:
-    found = Alert.objects.filter(is_test=False, status__in=by["status"])
-    if "priority" in by:
-        found = found.filter(priority__in=by["priority"])
-    if "teams" in by:
-        found = found.filter(team_id__in=by["teams"])
-    if "user" in by:
-        found = found.filter(acknowledged_by=by["user"])
+def _open(
+    status: Sequence[str], priority: Sequence[str] | None, teams: Sequence[int] | None, user: int | None
+) -> QuerySet[Alert]:
+    """None does not narrow."""
+    found = Alert.objects.filter(is_test=False, status__in=status)
+    if priority is not None:
+        found = found.filter(priority__in=priority)
+    if teams is not None:
+        found = found.filter(team_id__in=teams)
+    if user is not None:
+        found = found.filter(acknowledged_by=user)
     return found.order_by("-number")
 
 
-_NEWEST = Prepared(lambda **by: _open(**by).values_list(*FIELDS)[:SHOWN_MAX])
-_COUNTED = Prepared(lambda **by: _open(**by).order_by().values_list("pk")[:COUNTED_MAX])
+_NEWEST = Select(lambda *by: _open(*by).values_list(*FIELDS)[:SHOWN_MAX])
+_COUNTED = Select(lambda *by: _open(*by).order_by().values_list("pk", flat=True)[:COUNTED_MAX])
 
 
 def newest(
@@ -135,22 +138,9 @@ def newest(
     user: int | None = None,
 ) -> list[Line]:
     """At most SHOWN_MAX, newest first. `user`: who has them. What is left out does not narrow."""
-    return [line_from(row) for row in _NEWEST.rows(**_given(status, priority, teams, user))]
+    return [line_from(row) for row in _NEWEST(status, priority, teams, user)]
 
 
 def open_count(teams: Sequence[int] | None = None) -> int:
     """Open alerts, counted up to COUNTED_MAX."""
-    return len(_COUNTED.rows(**_given(OPEN, None, teams, None)))
-
-
-def _given(
-    status: Sequence[str], priority: Sequence[str] | None, teams: Sequence[int] | None, user: int | None
-) -> dict[str, Given]:
-    given: dict[str, Given] = {"status": tuple(str(word) for word in status)}
-    if priority is not None:
-        given["priority"] = tuple(priority)
-    if teams is not None:
-        given["teams"] = tuple(teams)
-    if user is not None:
-        given["user"] = user
-    return given
+    return len(_COUNTED(OPEN, None, teams, None))

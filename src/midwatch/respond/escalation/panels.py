@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.core.contribute import Badge, Beside, Panel
-from midwatch.core.prepared import Prepared
+from midwatch.core.statements import Select
 from midwatch.people.queries import active_people, may_edit_team
 from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.lines import Line
@@ -41,11 +41,11 @@ def _acts(request: HttpRequest, alert: Alert) -> str:
 
 def _next_steps(request: HttpRequest, rows: Sequence[Line]) -> Mapping[int, Beside]:
     soon = clock.now() + ABOUT_NOW
-    steps = _STEPS.rows(alerts=tuple(row.pk for row in rows))
+    steps = _STEPS([row.pk for row in rows])
     return {pk: said for pk, state, due_at, leader in steps if (said := _beside(state, due_at, leader, soon))}
 
 
-_STEPS = Prepared(
+_STEPS = Select(
     lambda alerts: Escalation.objects.filter(alert__in=alerts).values_list(
         "alert_id", "state", "due_at", "leader__alert__number"
     )
