@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -13,13 +13,18 @@ def clean(value: object, at_most: int, *, is_one_line: bool = False) -> str:
     """`value` as text without control characters, lone surrogates and direction overrides, at most so long."""
     text = value if isinstance(value, str) else str(value)
     text = text[: at_most * 4]  # bound the work before normalising
-    text = _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
+    text = without_controls(text)
     text = unicodedata.normalize("NFC", text)
     if is_one_line:
         text = " ".join(text.split())
     if len(text) > at_most:
         text = text[: at_most - 1] + "\u2026"
     return text
+
+
+def without_controls(text: str) -> str:
+    """The same text without control characters, lone surrogates and direction overrides."""
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
 
 
 def slug(value: str, at_most: int = 63) -> str:

@@ -24,6 +24,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext, gettext_lazy
 
 from midwatch.core import clock
+from midwatch.core.markdown import render as render_markdown
 from midwatch.web import assets
 
 register = template.Library()
@@ -225,6 +226,12 @@ def when(at: datetime | None, shape: str = "relative") -> SafeString:
             return SafeString(f"<rel-time>{_time(at, relative(at, clock.now()))}</rel-time>")
         case _:
             raise template.TemplateSyntaxError(f"when: shape {shape!r}: say relative, absolute, both or countdown")
+
+
+@register.filter
+def markdown(source: str | None) -> SafeString:
+    """`<div class="prose">{{ text|markdown }}</div>`: Markdown of people, as HTML that can do nothing."""
+    return render_markdown(source or "")
 
 
 @register.filter
