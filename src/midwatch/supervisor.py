@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from midwatch import __version__
+from midwatch.core import move_mark
 from midwatch.settings import LANE_URL, LISTEN_URL, PREFIX, raw, secret_key, settings
 
 STOP_SECONDS = 12.0  # of the fifteen that `serve` promises
@@ -36,7 +37,6 @@ ORPHANS_KILLED_AFTER_SECONDS = 8.0
 HEALTHY_SECONDS = 30.0  # a child that ran so long starts its back-off anew
 BACK_OFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 BACKLOG = 2048
-MOVED = "moved-to-postgresql.json"  # of the data directory: it must not page any more (core.move_mark)
 ADDRESS_FILE = "address"  # of the data directory: the command line beside us builds its links with it
 GO = b"G"  # to a child: the database is prepared
 
@@ -99,9 +99,8 @@ def _take(args: Namespace) -> None:
         if not raw("BASE_URL"):
             os.environ[LISTEN_URL] = os.environ[LANE_URL]
     settings.cache_clear()
-    if settings().is_sqlite and (settings().data_dir / MOVED).exists():
-        mark = importlib.import_module("midwatch.core.move_mark")
-        raise SystemExit(mark.problem(settings().data_dir))
+    if settings().is_sqlite and (problem := move_mark.problem(settings().data_dir)):
+        raise SystemExit(problem)
 
 
 def _bind(host: str, port: int) -> socket.socket:

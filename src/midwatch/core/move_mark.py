@@ -9,8 +9,7 @@ from pathlib import Path
 
 from midwatch.core.marks import Mark
 
-MARK = "moved-to-postgresql.json"
-_MARK = Mark(MARK)
+_MARK = Mark("moved-to-postgresql.json")
 read, write, remove = _MARK.read, _MARK.write, _MARK.remove
 
 

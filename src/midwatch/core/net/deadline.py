@@ -62,26 +62,10 @@ class DeadlineSocket(socket.socket):
         super().sendall(*args, **kwargs)
 
 
-class DeadlineTlsSocket(ssl.SSLSocket):
-    """The same above TLS. It inherits the time left at the handshake, which OpenSSL's binding treats as a total."""
-
-    deadline: Deadline | None = None
-
-    def _hurry(self) -> None:
-        if self.deadline is not None:
-            self.settimeout(self.deadline.left())
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self._hurry()
-        return super().recv_into(*args, **kwargs)
-
-    def recv(self, *args: Any, **kwargs: Any) -> bytes:
-        self._hurry()
-        return super().recv(*args, **kwargs)
-
-    def send(self, *args: Any, **kwargs: Any) -> int:
-        self._hurry()
-        return super().send(*args, **kwargs)
+class DeadlineTlsSocket(DeadlineSocket, ssl.SSLSocket):
+    """The same above TLS: each call looks at the deadline and goes on to the TLS socket. It inherits the time left at
+    the handshake, which OpenSSL's binding treats as a total.
+    """
 
 
 def connect(ips: tuple[str, ...], port: int, deadline: Deadline) -> DeadlineSocket:
