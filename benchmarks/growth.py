@@ -129,7 +129,7 @@ def measure(
         spent = 0.0
         for turn in range(rounds + 1):
             if turn == 1:  # the first one loads templates and plans
-                spent = cpu_ms(pid)
+                spent = rig.cpu_seconds(pid)
             started = time.perf_counter()
             connection.request("GET", address, headers=headers | partial)
             answer = connection.getresponse()
@@ -137,19 +137,8 @@ def measure(
             took.append((time.perf_counter() - started) * 1000)
             if answer.status != 200:
                 raise SystemExit(f"{what}: GET {address} answered {answer.status}: {body[:300]!r}")
-        found[what] = took[1:], (cpu_ms(pid) - spent) / rounds
+        found[what] = took[1:], (rig.cpu_seconds(pid) - spent) / rounds * 1000
     return found
-
-
-def cpu_ms(pid: int) -> float:
-    """Of all threads of a process, to the nanosecond."""
-    spent = 0
-    for place in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            spent += int((place / "schedstat").read_text().split()[0])
-        except OSError:
-            continue
-    return spent / 1e6
 
 
 def on_database(kind: str, given: argparse.Namespace, count: int) -> tuple[list[Figure], Chart]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
-import os
 import random
 import shutil
 import sys
@@ -176,11 +175,6 @@ def client(port: int, connections: int, seconds: float, path: str, results: Any,
         runner.run(main())
 
 
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def measure(name: str, pid: int, port: int, connections: int, seconds: float, rate: float = 0.0) -> Figures:
     """`rate`: of all connections together; 0: as fast as they are answered."""
     path = f"/in/{installation.GENERIC_KEY}"
@@ -189,11 +183,11 @@ def measure(name: str, pid: int, port: int, connections: int, seconds: float, ra
 
     def run(length: float) -> tuple[list[float], int, float]:
         worker = context.Process(target=client, args=(port, connections, length, path, results, rate))
-        before = cpu_seconds(pid)
+        before = rig.cpu_seconds(pid)
         worker.start()
         took, failures = results.get()
         worker.join()
-        return took, failures, cpu_seconds(pid) - before
+        return took, failures, rig.cpu_seconds(pid) - before
 
     run(1.0)  # warm up
     took, failures, cpu = run(seconds)

@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from measuring import rig  # noqa: E402
 from measuring.figures import Figure, parser, percentile, report  # noqa: E402
 
 from end_to_end.running import Midwatch, wait_until  # noqa: E402
@@ -133,10 +134,10 @@ def latency(size: str) -> list[Figure]:
             sender.post(f"idle {index}", index % PEOPLE)
             idle += delays(listener, sender, [f"idle {index}"])
         pids = engine_pids(midwatch)
-        before = cpu_seconds(pids)
+        before = rig.cpu_seconds(*pids)
         titles = sender.at_a_rate("load", seconds)
         loaded = delays(listener, sender, titles)
-        spent = cpu_seconds(pids) - before
+        spent = rig.cpu_seconds(*pids) - before
     return [
         *spread("one at a time", idle, "<= 15", None),
         *spread(f"{RATE} alerts/s", loaded, "<= 15", "<= 60"),
@@ -199,13 +200,13 @@ def drain(size: str) -> list[Figure]:
             answer = connection.getresponse()
             answer.read()
             assert answer.status == 202, answer.status
-        before = cpu_seconds(pids)
+        before = rig.cpu_seconds(*pids)
         started = time.perf_counter()
         for pid in pids:
             os.kill(pid, 18)
         wait_until(lambda: backlog(midwatch) == 0, seconds=300, what="the drain")
         took = time.perf_counter() - started
-        spent = cpu_seconds(pids) - before
+        spent = rig.cpu_seconds(*pids) - before
     return [
         Figure(
             "distinct alerts that waited, drained beside the sending of their pages", count / took, "alerts/s", None
@@ -225,14 +226,6 @@ def engine_pids(midwatch: Midwatch) -> list[int]:
             found.append(int(pid))
     assert found, "no engine process"
     return found
-
-
-def cpu_seconds(pids: Sequence[int]) -> float:
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def backlog(midwatch: Midwatch) -> float:

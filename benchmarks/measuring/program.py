@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from measuring import rig
+
 SESSION = """
 import django, sys
 django.setup()
@@ -66,8 +68,4 @@ def usage(pid: int) -> Usage:
     """Raises OSError when it is gone."""
     place = Path(f"/proc/{pid}")
     lines = dict(line.split(":", 1) for line in (place / "smaps_rollup").read_text().splitlines()[1:])
-    fields = (place / "stat").read_text().rsplit(")", 1)[1].split()
-    ticks = int(fields[11]) + int(fields[12])
-    return Usage(
-        int(lines["Rss"].split()[0]) / 1024, int(lines["Pss"].split()[0]) / 1024, ticks / os.sysconf("SC_CLK_TCK")
-    )
+    return Usage(int(lines["Rss"].split()[0]) / 1024, int(lines["Pss"].split()[0]) / 1024, rig.cpu_seconds(pid))
