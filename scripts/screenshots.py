@@ -1,5 +1,7 @@
 """The pictures of README and docs, made from the demo's data: `make screenshots` writes docs/img/*.png.
 
+    python scripts/screenshots.py [--only now ...] [--into DIR]
+
 Starts `midwatch demo` on a free port, logs in as it says, and photographs the main screens as a desktop and a phone see
 them, in both themes. Run it again when a screen changes, and the pictures never lie. `optipng`, where it is installed,
 makes them smaller.
@@ -7,6 +9,7 @@ makes them smaller.
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -33,7 +36,7 @@ SHOTS = (
 )
 
 
-def photograph(browser: Browser, screen: Screen, demo: LivedIn) -> None:
+def photograph(browser: Browser, screen: Screen, demo: LivedIn, only: list[str], into: Path) -> None:
     with looking(browser, screen, demo.url) as sight:
         demo.log_in(sight.page)
         for picture, where, screens in SHOTS:
@@ -45,21 +48,28 @@ def photograph(browser: Browser, screen: Screen, demo: LivedIn) -> None:
                 sight.page.locator(where).first.click()
             sight.page.wait_for_load_state("load")
             sight.page.wait_for_timeout(400)
-            path = IMAGES / f"{picture}-{screen.name}.png"
+            if picture not in only:
+                continue
+            path = into / f"{picture}-{screen.name}.png"
             sight.page.screenshot(path=path)
-            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+            sys.stdout.write(f"{path}\n")
 
 
 def main() -> int:
-    IMAGES.mkdir(parents=True, exist_ok=True)
+    parser = argparse.ArgumentParser(description="The pictures of README and docs.")
+    pictures = [picture for picture, _, _ in SHOTS]
+    parser.add_argument("--only", nargs="+", choices=pictures, default=pictures, help="these pictures")
+    parser.add_argument("--into", type=Path, default=IMAGES, metavar="DIR", help="instead of docs/img")
+    given = parser.parse_args()
+    given.into.mkdir(parents=True, exist_ok=True)
     with lived_in() as demo, sync_playwright() as playwright:
         browser = launch(playwright)
         for screen in SCREENS:
-            photograph(browser, screen, demo)
+            photograph(browser, screen, demo, given.only, given.into)
         browser.close()
     optimise = shutil.which("optipng")
     if optimise is not None:
-        subprocess.run([optimise, "-quiet", "-strip", "all", *map(str, sorted(IMAGES.glob("*.png")))], check=True)
+        subprocess.run([optimise, "-quiet", "-strip", "all", *map(str, sorted(given.into.glob("*.png")))], check=True)
     return 0
 
 
