@@ -10,6 +10,7 @@ from django.test import Client
 
 from api_world import World, make_world
 from midwatch.core import clock
+from midwatch.engine import hold
 from midwatch.people.models import User
 
 ON_CALL = datetime(2026, 1, 8, 12, 0, tzinfo=UTC)  # cy's week on payments-primary; bo's comes after
@@ -18,8 +19,10 @@ ON_CALL = datetime(2026, 1, 8, 12, 0, tzinfo=UTC)  # cy's week on payments-prima
 @pytest.fixture
 def noon() -> Iterator[None]:
     clock.freeze(ON_CALL)
+    hold.forget()
     yield
     clock.thaw()
+    hold.forget()
 
 
 @pytest.fixture

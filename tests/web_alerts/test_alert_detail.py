@@ -9,6 +9,7 @@ from django.test import Client
 
 from api_world import BY, World
 from midwatch.core import clock
+from midwatch.engine import hold
 from midwatch.people.models import User
 from midwatch.respond.alerts.actions import add_note, resolve_alert
 from midwatch.respond.alerts.models import Alert, TimelineEntry
@@ -62,6 +63,21 @@ def test_the_page_says_who_is_next_and_when(world: World, as_: As) -> None:
     assert "Next: whole team in" in text
     assert "payments-primary (on call)" in text
     assert 'aria-current="step"' in text
+    assert 'kind="countdown"' in text
+
+
+def test_nothing_counts_down_while_paging_is_on_hold(world: World, as_: As) -> None:
+    alert = opened(world)
+    hold.begin(BY, "a backup was restored")
+    client = as_(world.bo)
+    listed, shown = client.get("/alerts").content.decode(), client.get(f"/alerts/{alert.number}").content.decode()
+    assert "on hold</span>" in listed
+    assert "Next: whole team, when paging is no longer on hold" in shown
+    for text in (listed, shown):
+        assert 'kind="countdown"' not in text
+        assert "next step" not in text
+    hold.release(BY)
+    assert "next step" in client.get("/alerts").content.decode()
 
 
 def test_acknowledge_and_give_back(world: World, as_: As) -> None:

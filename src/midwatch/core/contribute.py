@@ -5,6 +5,8 @@ A room that can say whether it is well has a `checks.py` with `CHECKS`: function
 
 A room with something to show on a lower room's page has a `panels.py` with `PANELS` (parts of the page) and `BADGES`
 (something beside each row of a list). The page names the place; it does not know who answers.
+
+A room on whose state a lower one's words depend has a `conditions.py` with `CONDITIONS`.
 """
 
 from __future__ import annotations
@@ -102,14 +104,27 @@ class Badge:
     render: Callable[[HttpRequest, Sequence[Any]], Mapping[int, str | Beside]]
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A state of the installation, "paging.held". `holds` is asked for every row of a list, so it is cheap."""
+
+    name: str
+    holds: Callable[[Any], bool]
+
+
 @cache
-def _contributions(attribute: str) -> tuple[Any, ...]:
+def _contributions(attribute: str, module: str = "panels") -> tuple[Any, ...]:
     found: list[Any] = []
     for step in LIFECYCLE:
-        name = f"midwatch.{step.package}.panels"
+        name = f"midwatch.{step.package}.{module}"
         if importlib.util.find_spec(name) is not None:
             found.extend(getattr(importlib.import_module(name), attribute, ()))
-    return tuple(sorted(found, key=lambda one: one.order))
+    return tuple(sorted(found, key=lambda one: getattr(one, "order", 0)))
+
+
+def holds(condition: str, thing: Any) -> bool:
+    """Does a higher room say so of this thing?"""
+    return any(one.holds(thing) for one in _contributions("CONDITIONS", "conditions") if one.name == condition)
 
 
 def panels(place: str, request: HttpRequest, thing: Any) -> list[str]:

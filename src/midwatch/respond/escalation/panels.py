@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
-from midwatch.core.contribute import Badge, Beside, Panel
+from midwatch.core.contribute import Badge, Beside, Panel, holds
 from midwatch.core.statements import Select
 from midwatch.people.queries import active_people, may_edit_team
 from midwatch.people.viewing import viewer
@@ -29,7 +29,8 @@ ABOUT_NOW = timedelta(seconds=3)  # a step that waits for its hand-over is looke
 
 def _progress(request: HttpRequest, alert: Alert) -> str:
     calling = [page for page in pages_of(alert) if page.state == PageState.RUNNING and alert.is_open]
-    context = {"alert": alert, "progress": progress(alert), "calling": calling}
+    is_held = alert.is_open and holds("paging.held", alert.pk)
+    context = {"alert": alert, "progress": progress(alert), "calling": calling, "is_held": is_held}
     return render_to_string("escalation/_progress.html", context, request)
 
 
@@ -42,7 +43,8 @@ def _acts(request: HttpRequest, alert: Alert) -> str:
 def _next_steps(request: HttpRequest, rows: Sequence[Line]) -> Mapping[int, Beside]:
     soon = clock.now() + ABOUT_NOW
     steps = _STEPS([row.pk for row in rows])
-    return {pk: said for pk, state, due_at, leader in steps if (said := _beside(state, due_at, leader, soon))}
+    found = ((pk, _beside(pk, state, due_at, leader, soon)) for pk, state, due_at, leader in steps)
+    return {pk: said for pk, said in found if said is not None}
 
 
 _STEPS = Select(
@@ -52,8 +54,10 @@ _STEPS = Select(
 )
 
 
-def _beside(state: str, due_at: datetime | None, leader: int | None, soon: datetime) -> Beside | None:
+def _beside(pk: int, state: str, due_at: datetime | None, leader: int | None, soon: datetime) -> Beside | None:
     match state:
+        case EscalationState.PAGING if holds("paging.held", pk):
+            return Beside(_("on hold"), icon="player-pause")
         case EscalationState.PAGING if due_at is not None and due_at > soon:
             return Beside(_("next step"), icon="phone-call", at=due_at, shape="countdown")
         case EscalationState.PAGING:
