@@ -221,8 +221,8 @@ def _hook(actor: Actor) -> None:
     set_autocommit, commit = connection.set_autocommit, connection.commit
 
     def hooked_autocommit(autocommit: bool, **more: Any) -> None:
-        if not autocommit and actor.node.is_alive:
-            actor.point()
+        if not autocommit:
+            actor.point()  # a dead node opens no transaction in a `finally` either: kill -9 runs none
         set_autocommit(autocommit, **more)
 
     def hooked_commit() -> None:
