@@ -1,4 +1,4 @@
-"""The loop, in one place: event -> what follows. A reaction commits together with its outbox row's `done_at`.
+"""The loop, in one place: event -> what follows, room by room. A reaction commits together with its outbox row's `done_at`.
 
 Each handler reads the state as it is now, so a reaction that comes late or twice does no harm. One that keeps failing is
 put aside, visible, and never stops the rest.
@@ -13,13 +13,16 @@ from typing import Any
 from django.db import transaction
 
 from midwatch.core import clock, leases
-from midwatch.core.actor import ENGINE
+from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.core.statements import Select
 from midwatch.people.models import Team
-from midwatch.people.queries import administrators
+from midwatch.people.queries import actor_of, administrators
+from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.actions import answers, page_somebody
+from midwatch.respond.incidents import actions as incidents
+from midwatch.respond.incidents.actions import telling
 
 REACTIONS_DUE = Select(
     lambda now: (
@@ -54,20 +57,43 @@ def _person_missing(payload: Mapping[str, Any]) -> None:
         page_somebody(str(payload["sentence"]), ENGINE, priority="P2", user=administrator)
 
 
-REACTIONS: Mapping[str, Handler] = {
-    "alert.acknowledged": lambda p: answers.on_acknowledged(p["alert"]),
-    "alert.confirmed": lambda p: answers.on_confirmed(p["alert"]),
-    "alert.unacknowledged": lambda p: answers.on_unacknowledged(p["alert"]),
-    "alert.resolved": lambda p: answers.on_resolved(p["alert"]),
-    "alert.reopened": lambda p: answers.on_reopened(p["alert"]),
-    "alert.snoozed": lambda p: answers.on_snoozed(p["alert"]),
-    "alert.raised": lambda p: answers.on_raised(p["alert"]),
-    "page.failed": lambda p: answers.on_page_failed(p["alert"]),
-    "escalation.joined": lambda p: answers.on_joined(p["escalation"]),
-    "maintenance.started": lambda p: answers.on_maintenance_started(p["service"]),
-    "maintenance.ended": lambda p: answers.on_maintenance_ended(p["service"]),
-    "config.refused": _config_refused,
-    "person.missing": _person_missing,
+def _acknowledged(payload: Mapping[str, Any]) -> None:
+    """Whoever answered an alert answered for its incidents too: a provisional IC makes room for them (R1)."""
+    alert = Alert.objects.select_related("acknowledged_by").filter(pk=payload["alert"]).first()
+    if alert is not None and alert.acknowledged_by is not None:
+        incidents.on_alert_acknowledged(alert, actor_of(alert.acknowledged_by, "engine"), alert.acknowledged_by)
+
+
+def _resolved(payload: Mapping[str, Any]) -> None:
+    alert = Alert.objects.select_related("resolved_by").filter(pk=payload["alert"]).first()
+    if alert is not None:
+        by = actor_of(alert.resolved_by, "engine") if alert.resolved_by else Actor("its source", "engine")
+        incidents.on_alert_resolved(alert, by)
+
+
+REACTIONS: Mapping[str, tuple[Handler, ...]] = {
+    "alert.acknowledged": (lambda p: answers.on_acknowledged(p["alert"]), _acknowledged),
+    "alert.confirmed": (lambda p: answers.on_confirmed(p["alert"]),),
+    "alert.unacknowledged": (lambda p: answers.on_unacknowledged(p["alert"]),),
+    "alert.resolved": (lambda p: answers.on_resolved(p["alert"]), _resolved),
+    "alert.reopened": (lambda p: answers.on_reopened(p["alert"]),),
+    "alert.snoozed": (lambda p: answers.on_snoozed(p["alert"]),),
+    "alert.raised": (lambda p: answers.on_raised(p["alert"]),),
+    "page.failed": (lambda p: answers.on_page_failed(p["alert"]),),
+    "escalation.joined": (lambda p: answers.on_joined(p["escalation"]),),
+    "maintenance.started": (lambda p: answers.on_maintenance_started(p["service"]),),
+    "maintenance.ended": (lambda p: answers.on_maintenance_ended(p["service"]),),
+    "config.refused": (_config_refused,),
+    "person.missing": (_person_missing,),
+    "incident.declared": (),
+    "incident.role_taken": (lambda p: telling.on_role_taken(p["incident"], p["role"], p["user"], p["by"]),),
+    "incident.role_offered": (lambda p: telling.on_role_offered(p["hand_over"]),),
+    "incident.role_declined": (lambda p: telling.on_role_declined(p["hand_over"]),),
+    "incident.severity_changed": (),
+    "incident.impact_changed": (),
+    "incident.resolved": (),
+    "incident.reopened": (),
+    "incident.closed": (),
 }
 
 
@@ -106,5 +132,6 @@ def _in_one_transaction(event: OutboxEvent) -> bool:
     with transaction.atomic():
         mine = OutboxEvent.objects.filter(pk=event.pk, done_at=None, claimed_until=event.claimed_until)
         if mine.update(done_at=clock.now(), claimed_until=None):
-            REACTIONS[event.name](event.payload)
+            for follow in REACTIONS[event.name]:
+                follow(event.payload)
     return True

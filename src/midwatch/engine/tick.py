@@ -22,6 +22,9 @@ from midwatch.respond.alerts.actions.problems import report_silence
 from midwatch.respond.alerts.models import Alert, Source
 from midwatch.respond.escalation.actions import answers, run_due, start
 from midwatch.respond.escalation.models import Escalation
+from midwatch.respond.incidents.actions import declare_by_rule
+from midwatch.respond.incidents.models import DeclarationRule
+from midwatch.respond.incidents.queries import alerts_that_declare
 from midwatch.respond.notify.actions import advance_due_pages, pass_on_overdue
 from midwatch.respond.notify.actions.claiming import OUTSTANDING
 from midwatch.respond.notify.models import Delivery, Page, PageState
@@ -121,6 +124,22 @@ def _tell_of_silence(source: Source) -> int:
     return 1
 
 
+def declare_incidents() -> int:
+    """Alerts that a rule names declare an incident, or join the one of their service."""
+    by = Actor("A declaration rule", "engine")
+    rules = DeclarationRule.objects.select_related("service", "team", "type").filter(is_active=True).order_by("name")
+    return sum(
+        guarded("declaration rule", partial(_declare, rule, alert, by), otherwise=0)
+        for rule in rules
+        for alert in alerts_that_declare(rule)
+    )
+
+
+def _declare(rule: DeclarationRule, alert: Alert, by: Actor) -> int:
+    declare_by_rule(rule, alert, by)
+    return 1
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """`work` returns how much it did; the list is run again at once while any job did something."""
@@ -136,6 +155,7 @@ JOBS: tuple[Job, ...] = (
     Job("escalations", escalate),
     Job("pages", call_people),
     Job("overdue deliveries", pass_on, timedelta(seconds=1)),
+    Job("declaration rules", declare_incidents, timedelta(seconds=1)),
     Job("snoozes", end_snoozes, timedelta(seconds=1)),
     Job("expired alerts", expire_alerts, timedelta(seconds=5)),
     Job("silent sources", listen_for_silence, timedelta(seconds=1)),

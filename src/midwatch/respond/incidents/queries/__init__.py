@@ -1,0 +1,42 @@
+"""Reads of incidents longer than a line."""
+
+from __future__ import annotations
+
+from midwatch.respond.incidents.queries.brief import brief_of
+from midwatch.respond.incidents.queries.finding import (
+    commander_of,
+    incident_number,
+    may_command,
+    may_see,
+    open_incident_of,
+    visible_to,
+)
+from midwatch.respond.incidents.queries.holders import (
+    Seat,
+    custom_duties,
+    duties_of,
+    holdings_of,
+    participants_of,
+    seats_of,
+)
+from midwatch.respond.incidents.queries.rules import alerts_that_declare
+from midwatch.respond.incidents.queries.severities import severity_rule, severity_rules
+
+__all__ = [
+    "Seat",
+    "alerts_that_declare",
+    "brief_of",
+    "commander_of",
+    "custom_duties",
+    "duties_of",
+    "holdings_of",
+    "incident_number",
+    "may_command",
+    "may_see",
+    "open_incident_of",
+    "participants_of",
+    "seats_of",
+    "severity_rule",
+    "severity_rules",
+    "visible_to",
+]
