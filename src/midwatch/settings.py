@@ -240,6 +240,15 @@ SETTINGS: tuple[Setting, ...] = (
         "How long closed alerts are kept, with their timelines, pages and deliveries.",
     ),
     Setting("AUDIT_RETENTION_DAYS", "1200", _whole(1, 4000, "days"), "How long the audit log is kept."),
+    Setting("FILE_MAX_MIB", "10", _whole(1, 50, "MiB"), "The largest attachment that is taken."),
+    Setting(
+        "FILES_TOTAL_MIB",
+        "10240",
+        _whole(1, 10_000_000, "MiB"),
+        "What all attachments together may take of the database; then no more are taken.",
+    ),
+    Setting("LIVE_STREAMS_MAX", "1000", _whole(1, 20_000, "streams"), "Open pages that one web process keeps live."),
+    Setting("LIVE_STREAMS_PER_PERSON", "20", _whole(1, 1_000, "streams"), "Of them, of one person."),
     Setting("STORM_VOICE_GAP_SECONDS", "120", _whole(10, 3600, "seconds"), "Pause between two calls to one person."),
     Setting(
         "STORM_SMS_PER_MINUTE", "2", _whole(1, 60, "messages"), "SMS to one person in a minute; what waits is bundled."
@@ -306,6 +315,10 @@ class Settings:
     event_retention_days: int
     retention_days: int
     audit_retention_days: int
+    file_max_mib: int
+    files_total_mib: int
+    live_streams_max: int
+    live_streams_per_person: int
     storm_voice_gap_seconds: int
     storm_sms_per_minute: int
     storm_other_per_minute: int

@@ -29,7 +29,7 @@ from midwatch.core.text import clean, without_controls
 SOURCE_MAX = 60_000  # characters; the worst text that we found takes a second of one core
 CACHED_CHARACTERS_MAX = 2_000  # of a text whose HTML is kept: entries of a timeline are shown again and again
 TOP_HEADING = 3  # `#` becomes <h3>: the page around it has its own <h1> and <h2>
-OUR_PICTURE = re.compile(r"/(?:[\w-]+/)+files/\d+(?:/[\w.%-]+)?")  # core.files: an address ends in files/<id>/<name>
+OUR_PICTURE = re.compile(r"/(?:[\w-]+/)+files/\d+(?:/[\w.%~-]+)?")  # core.files: an address ends in files/<id>/<name>
 
 TAGS = {
     "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol", "p", "pre",

@@ -1,4 +1,4 @@
-"""Tables of the ground floor: the audit log and the outbox."""
+"""Tables of the ground floor: the audit log, the outbox, attachments, what changed and who looks at it."""
 
 from __future__ import annotations
 
@@ -53,3 +53,64 @@ class OutboxEvent(models.Model):
                 fields=["quarantined_at"], name="outbox_quarantined", condition=~models.Q(quarantined_at=None)
             ),
         ]
+
+
+class StoredFile(models.Model):
+    """An attachment (`core.files`). `owner`: what it belongs to, "incident:42"; "" while nothing has claimed it.
+
+    `content_type` is ours, found by looking at the bytes. `size` is 0 and `sha256` empty until all of it has come in.
+    """
+
+    name = models.CharField(max_length=140)
+    content_type = models.CharField(max_length=60, default="")
+    size = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, default="")
+    created_at = models.DateTimeField()
+    who = models.CharField(max_length=200)
+    user_id = models.BigIntegerField(null=True)
+    owner = models.CharField(max_length=80, default="")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["owner", "id"], name="file_owner"),
+            models.Index(fields=["created_at"], name="file_loose", condition=models.Q(owner="")),
+        ]
+
+
+class FileChunk(models.Model):
+    """A piece of a file: rows stay small, and nobody holds a whole file in memory."""
+
+    file = models.ForeignKey(StoredFile, on_delete=models.CASCADE, db_index=False)
+    index = models.PositiveIntegerField()
+    body = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["file", "index"], name="file_chunk")]
+
+
+class TopicEvent(models.Model):
+    """Something about `topic` changed ("incident:42"): who looks at it reads it again. Written by `core.topics.touch`.
+
+    Ids are never used twice, and on PostgreSQL they become visible out of order.
+    """
+
+    topic = models.CharField(max_length=100)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["topic", "id"], name="topic_event"),
+            models.Index(fields=["at"], name="topic_at"),
+        ]
+
+
+class Presence(models.Model):
+    """Who has a topic open, as its page said last; over after `core.topics.PRESENT`."""
+
+    topic = models.CharField(max_length=100)
+    user_id = models.BigIntegerField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["topic", "user_id"], name="presence_topic_user")]
+        indexes = [models.Index(fields=["seen_at"], name="presence_seen")]

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from midwatch.catalog import actions as catalog
-from midwatch.core import audit, clock, outbox
+from midwatch.core import audit, clock, files, outbox, topics
 from midwatch.engine import hold, metrics
 from midwatch.engine.models import Chore, Node
 from midwatch.people.actions import forget_old_access
@@ -35,6 +35,8 @@ SOON, LATER = timedelta(seconds=1), timedelta(minutes=1)
 TESTS_KEPT = timedelta(days=30)
 DONE_KEPT = timedelta(days=2)
 NODES_KEPT = timedelta(days=30)
+LOOSE_FILES_KEPT = timedelta(days=1)
+FILES = 5  # in one transaction: up to 50 MiB
 
 
 def forget() -> int:
@@ -90,6 +92,8 @@ def _work(now: datetime) -> Iterator[Callable[[], int]]:
     yield lambda: catalog.forget_changes(old, ROWS)
     yield lambda: oncall.forget_overrides(old, ROWS)
     yield lambda: audit.forget(now - timedelta(days=days.audit_retention_days), ROWS)
+    yield lambda: files.forget_loose(now - LOOSE_FILES_KEPT, FILES)
+    yield lambda: topics.forget_old(now, ROWS)
     yield lambda: _forget_sessions(now)
     yield lambda: _forget_nodes(now - NODES_KEPT)
     yield lambda: forget_old_access(now)

@@ -44,6 +44,7 @@ from midwatch.intake.http import (
 from midwatch.intake.keys import KnownSource, SourceKeys, UnreadableError
 from midwatch.intake.records import CANARY, CHANGE, EVENT, PING, REFUSED, Kind, LogError, microseconds, minted_text
 from midwatch.intake.writer import FullError, Writer
+from midwatch.settings import settings
 
 if TYPE_CHECKING:
     from midwatch.intake.protocol import PlainEvent
@@ -52,6 +53,8 @@ READ_SECONDS = 30.0
 BODY_MAX_DEFAULT = 1024 * 1024
 PING_BODY_MAX = 10_000
 PAGE_BODY_MAX = 8 * 1024 * 1024  # of what goes to Django, which has smaller limits of its own
+UPLOAD_ROOM = 1024 * 1024  # for a form's other fields beside a file
+UPLOAD_SECONDS = 120.0  # a phone sends a picture slowly
 LARGE_BODY = 256 * 1024  # decoding more than this would hold up the event loop: a thread does it
 REFUSED_BODY_MAX = 4_096
 RETRY_AFTER = (b"retry-after", b"5")
@@ -96,6 +99,7 @@ class Lane:
         self._replies: dict[str, Callable[[bytes], Accept | Refuse]] = {
             name: source.reply for name, source in sources.items() if hasattr(source, "reply")
         }
+        self._upload_max = max(PAGE_BODY_MAX, settings().file_max_mib * 1024 * 1024 + UPLOAD_ROOM)
         self._pagerduty = sources.get(PAGERDUTY)
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
@@ -188,7 +192,9 @@ class Lane:
         if b"content-length" in names or b"transfer-encoding" in names:
             head = read_head(headers)
             head.encoding = b""
-            body = await self._body(receive, head, PAGE_BODY_MAX, None)
+            is_upload = head.content_type.startswith("multipart/form-data")
+            limit = self._upload_max if is_upload else PAGE_BODY_MAX
+            body = await self._body(receive, head, limit, None, UPLOAD_SECONDS if is_upload else None)
             headers = [pair for pair in headers if pair[0] not in {b"content-length", b"transfer-encoding"}]
             headers.append((b"content-length", b"%d" % len(body)))
             receive = replayed(body, receive)
@@ -208,10 +214,13 @@ class Lane:
             _unknown_key()
         return known
 
-    async def _body(self, receive: Receive, head: Head, limit: int, known: KnownSource | None) -> bytes:
+    async def _body(
+        self, receive: Receive, head: Head, limit: int, known: KnownSource | None, seconds: float | None = None
+    ) -> bytes:
+        seconds = seconds or READ_SECONDS
         task = asyncio.current_task()
         assert task is not None, "a request is a task of its own"
-        self._reading[task] = time.monotonic()
+        self._reading[task] = time.monotonic() + seconds
         try:
             return await read_body(receive, head, limit)
         except asyncio.CancelledError:
@@ -219,7 +228,7 @@ class Lane:
                 raise  # the server ends
             self._overdue.discard(task)
             task.uncancel()
-            reason = f"the body did not arrive within {READ_SECONDS:g} s"
+            reason = f"the body did not arrive within {seconds:g} s"
             raise RefusalError(408, reason, known=known, size=head.length, headers=(CLOSE,)) from None
         except TooLargeError as error:
             reason = f"the body is larger than {limit} bytes"
@@ -240,8 +249,7 @@ class Lane:
             for event in [event for event, until in self.arriving.items() if until < now]:
                 del self.arriving[event]
                 event.protocol.hand_over(event)
-            oldest = now - READ_SECONDS
-            for task in [task for task, since in self._reading.items() if since < oldest]:
+            for task in [task for task, until in self._reading.items() if until < now]:
                 if task not in self._overdue:
                     self._overdue.add(task)
                     task.cancel()
