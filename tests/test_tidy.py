@@ -194,10 +194,13 @@ def test_our_javascript_stays_small() -> None:
 NEVER_SAID = re.compile(r"\b(roster|assignee|culprit|alert group|channel filter|escalation chain)\b", re.I)
 
 
+KNOWS_THEM = SRC / "learn" / "postmortems" / "blameless" / "words.py"  # the linter flags what nobody should say
+
+
 def test_the_words_of_the_field() -> None:
     """house.md's glossary: what the screen says, the code says, and the other way round."""
     said = []
-    for path in [*modules(), *SRC.rglob("*.html")]:
+    for path in {*modules(), *SRC.rglob("*.html")} - {KNOWS_THEM}:
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
             if NEVER_SAID.search(line):
                 said.append(f"{name_of(path)}:{number}: {line.strip()[:80]}")
