@@ -82,11 +82,16 @@ def http(
     timeout_seconds: float = 10.0,
     redirects_max: int = 0,
     basic_auth: tuple[str, str] | None = None,
+    keeps_connection: bool = False,
+    is_repeatable: bool = False,
 ) -> HttpAnswer:
     """One request and its answer, whatever its status. The body is cut at `BODY_BYTES_MAX`.
 
     `is_trusted`: the address comes from settings or configuration as code and may name anything; otherwise it must
     resolve to public addresses or to MIDWATCH_OUTBOUND_ALLOW. With `redirects_max=0` a redirect is the answer.
+    `keeps_connection`: others to the same server follow soon. When the server has closed a kept one meanwhile, the request
+    is repeated at once on a new one if nothing of it can have been understood, or if it may arrive twice: a GET, or
+    `is_repeatable`, it carries a key by which the receiver knows it again.
     Raises `NetError` (nobody answered) or `AddressRefused`.
     """
     return transport.http(
@@ -99,6 +104,8 @@ def http(
             is_trusted=is_trusted,
             redirects_max=redirects_max,
             basic_auth=basic_auth,
+            keeps_connection=keeps_connection,
+            is_repeatable=is_repeatable,
         )
     )
 

@@ -15,43 +15,54 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from midwatch.core.net import addresses
 from midwatch.core.net.addresses import Target
-from midwatch.core.net.deadline import Deadline, DeadlineTlsSocket, connect, tls_context
+from midwatch.core.net.deadline import Deadline, DeadlineSocket, DeadlineTlsSocket, connect, tls_context
 from midwatch.core.net.errors import AddressRefused, NetError
+from midwatch.core.net.lines import Line, lines
 from midwatch.core.net.shapes import BODY_BYTES_MAX, HttpAnswer, HttpRequest
 
 REDIRECTS_KEEPING_METHOD = frozenset({307, 308})
 REDIRECTS = frozenset({301, 302, 303}) | REDIRECTS_KEEPING_METHOD
 CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+REPEATABLE = frozenset({"GET", "HEAD"})
 USER_AGENT = "Midwatch"
 
 
 class _PlainConnection(HTTPConnection):
     """Connects to the addresses that were checked, whatever the name says by now."""
 
-    def __init__(self, *args: Any, ips: tuple[str, ...], deadline: Deadline, **kwargs: Any) -> None:
+    ips: tuple[str, ...] = ()
+    deadline: Deadline
+    is_new = True  # it was connected for the request that it carries
+    has_sent = False  # the head of that request has gone
+
+    def __init__(self, *args: Any, line: Line, ips: tuple[str, ...], deadline: Deadline, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.ips = ips
-        self.deadline = deadline
+        line.connection = self
+        self.begin(ips, deadline)
+
+    def begin(self, ips: tuple[str, ...], deadline: Deadline) -> None:
+        """A request of its own time."""
+        self.ips, self.deadline = ips, deadline
+        self.is_new = self.has_sent = False
+        if isinstance(self.sock, DeadlineSocket):
+            self.sock.deadline = deadline
 
     def _new_conn(self) -> socket.socket:
-        return connect(self.ips, self.port or 80, self.deadline)
-
-
-class _TlsConnection(HTTPSConnection):
-    """The same; the certificate is checked against the name, which also goes into SNI and Host."""
-
-    def __init__(self, *args: Any, ips: tuple[str, ...], deadline: Deadline, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.ips = ips
-        self.deadline = deadline
-
-    def _new_conn(self) -> socket.socket:
-        sock = connect(self.ips, self.port or 443, self.deadline)
+        self.is_new = True
+        sock = connect(self.ips, self.port or self.default_port, self.deadline)
         sock.settimeout(self.deadline.left())
         return sock
 
+    def send(self, data: Any) -> None:
+        super().send(data)
+        self.has_sent = True
+
+
+class _TlsConnection(_PlainConnection, HTTPSConnection):
+    """The same; the certificate is checked against the name, which also goes into SNI and Host."""
+
     def connect(self) -> None:
-        super().connect()
+        HTTPSConnection.connect(self)
         if isinstance(self.sock, DeadlineTlsSocket):
             self.sock.deadline = self.deadline
 
@@ -67,7 +78,9 @@ class _TlsPool(HTTPSConnectionPool):
 def send_http(request: HttpRequest) -> HttpAnswer:
     deadline = Deadline(request.timeout_seconds)
     method, url, body = request.method, request.url, request.body
-    headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", "connection": "close"}
+    headers = {"user-agent": USER_AGENT, "accept-encoding": "identity"}
+    if not request.keeps_connection:
+        headers["connection"] = "close"
     headers |= {name.lower(): value for name, value in request.headers.items()}
     if request.basic_auth is not None:
         headers["authorization"] = _basic(*request.basic_auth)
@@ -82,7 +95,7 @@ def send_http(request: HttpRequest) -> HttpAnswer:
         if target.url.auth and "authorization" not in headers:
             user, _, password = target.url.auth.partition(":")
             headers["authorization"] = _basic(unquote(user), unquote(password))
-        answer = _send_once(target, method, headers, body, deadline)
+        answer = _send_once(request, target, method, headers, body, deadline)
         location = answer.headers.get("location", "")
         follows = answer.status in REDIRECTS_KEEPING_METHOD or (
             answer.status in REDIRECTS and (method in {"GET", "HEAD"} or answer.status == 303)
@@ -104,20 +117,57 @@ def send_http(request: HttpRequest) -> HttpAnswer:
         url = next_url
 
 
-def _send_once(target: Target, method: str, headers: dict[str, str], body: bytes, deadline: Deadline) -> HttpAnswer:
-    pool_class, extra = (_TlsPool, {"ssl_context": tls_context()}) if target.scheme == "https" else (_PlainPool, {})
-    timed_out = f"{target.name} did not answer within {deadline.seconds:g} s"
-    pool = pool_class(
+def _send_once(
+    request: HttpRequest, target: Target, method: str, headers: dict[str, str], body: bytes, deadline: Deadline
+) -> HttpAnswer:
+    context = tls_context() if target.scheme == "https" else None
+    key = (*target.origin, context)
+    line = lines.take(key, target) if request.keeps_connection else None
+    if line is not None:
+        line.connection.begin(target.ips, deadline)
+        try:
+            return _exchange(line, target, method, headers, body, deadline, keeps=True)
+        except _ClosedMeanwhile as closed:
+            if closed.has_sent and method not in REPEATABLE and not request.is_repeatable:
+                raise NetError(f"{target.name}: the connection was cut") from None
+    line = Line(key, None)
+    kind, extra = (_TlsPool, {"ssl_context": context}) if context is not None else (_PlainPool, {})
+    line.pool = kind(
         target.host,
         target.port,
         maxsize=1,
         retries=False,
+        line=line,
         ips=target.ips,
         deadline=deadline,
         **extra,  # type: ignore[arg-type]
     )
+    return _exchange(line, target, method, headers, body, deadline, keeps=request.keeps_connection)
+
+
+class _ClosedMeanwhile(Exception):  # noqa: N818 - says what happened
+    """The server ended a kept connection before it answered. `has_sent`: it may have had the request."""
+
+    def __init__(self, *, has_sent: bool) -> None:
+        super().__init__()
+        self.has_sent = has_sent
+
+
+def _exchange(
+    line: Line,
+    target: Target,
+    method: str,
+    headers: dict[str, str],
+    body: bytes,
+    deadline: Deadline,
+    *,
+    keeps: bool,
+) -> HttpAnswer:
+    """The line is kept or closed when this returns or raises."""
+    timed_out = f"{target.name} did not answer within {deadline.seconds:g} s"
+    is_kept = is_answered = False
     try:
-        response = pool.urlopen(
+        response = line.pool.urlopen(
             method,
             target.url.request_uri,
             body=body or (b"" if method in {"POST", "PUT", "PATCH"} else None),
@@ -128,18 +178,28 @@ def _send_once(target: Target, method: str, headers: dict[str, str], body: bytes
             decode_content=False,
             timeout=urllib3.Timeout(total=deadline.left()),
         )
+        is_answered = True
         content, is_cut = _read(response)
-        return HttpAnswer(response.status, _lower(response.headers), content, is_cut)
+        answer = HttpAnswer(response.status, _lower(response.headers), content, is_cut)
+        is_kept = keeps and not is_cut
+        return answer
     except (TimeoutError, urllib3.exceptions.TimeoutError):
         raise NetError(timed_out) from None
-    except urllib3.exceptions.SSLError as error:
-        raise NetError(f"{target.name}: TLS failed, {_tls_reason(error)}") from None
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        if isinstance(error.__cause__ or error.__context__, TimeoutError):
+        cause = _cause(error)
+        if isinstance(cause, TimeoutError):
             raise NetError(timed_out) from None
-        raise NetError(f"{target.name}: {_reason(error)}") from None
+        is_closed = isinstance(cause, ConnectionError | ssl.SSLEOFError)
+        if is_closed and not is_answered and not line.connection.is_new:
+            raise _ClosedMeanwhile(has_sent=line.connection.has_sent) from None
+        if isinstance(error, urllib3.exceptions.SSLError):
+            raise NetError(f"{target.name}: TLS failed, {_tls_reason(error)}") from None
+        raise NetError(f"{target.name}: {_reason(cause)}") from None
     finally:
-        pool.close()
+        if is_kept:
+            lines.keep(line, answer.headers)
+        else:
+            line.close()
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> tuple[bytes, bool]:
@@ -181,15 +241,19 @@ def _tls_reason(error: BaseException) -> str:
     return "it does not speak TLS as we do (is it http:// on this port?)"
 
 
-def _reason(error: BaseException) -> str:
-    """Words for the usual failures; never the library's own text, which quotes the address."""
+def _cause(error: BaseException) -> BaseException:
+    """What the system said, below the library's words for it."""
     cause = error
     for _ in range(4):
         if isinstance(cause, OSError) or cause.__cause__ is None:
             break
         cause = cause.__cause__
-    if not isinstance(cause, OSError) and len(error.args) > 1 and isinstance(error.args[1], OSError):
-        cause = error.args[1]
+    inside = [cause, *error.args[:2], error.__context__, error]
+    return next((one for one in inside if isinstance(one, OSError)), error)
+
+
+def _reason(cause: BaseException) -> str:
+    """Words for the usual failures; never the library's own text, which quotes the address."""
     match cause:
         case ConnectionRefusedError():
             return "connection refused, nothing listens there"

@@ -21,6 +21,8 @@ class HttpRequest:
     is_trusted: bool = False
     redirects_max: int = 0
     basic_auth: tuple[str, str] | None = field(default=None, repr=False)
+    keeps_connection: bool = False
+    is_repeatable: bool = False
 
     def __repr__(self) -> str:  # never the address: it may hold a token, and reprs end in logs
         return f"HttpRequest({self.method}, {len(self.body)} bytes)"

@@ -64,6 +64,7 @@ def send(type: str, message: Message, config: ChannelConfig) -> Receipt:
             timeout_seconds=config.timeout_seconds,
             is_trusted=message.is_address_trusted,
             basic_auth=(user, password) if has_password else None,
+            keeps_connection=True,
         )
     except net.NetError as error:
         raise DeliveryError(str(error), permanent=error.permanent) from None

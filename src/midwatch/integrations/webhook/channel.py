@@ -60,6 +60,8 @@ def send(type: str, message: Message, config: ChannelConfig) -> Receipt:
             body=body,
             timeout_seconds=config.timeout_seconds,
             is_trusted=message.is_address_trusted,
+            keeps_connection=True,
+            is_repeatable=True,  # by X-Midwatch-Delivery
         )
     except net.NetError as error:
         raise DeliveryError(str(error), permanent=error.permanent) from None
