@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from midwatch.learn.postmortems.blameless import FINDINGS_MAX, Person, Known, Rule, lint, replace_names
+from midwatch.learn.postmortems.blameless import FINDINGS_MAX, Known, Person, Rule, lint, replace_names
 
 SAMPLE: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_name("blameless_sample.yaml").read_text("utf-8"))
 ROSTER = Known([Person(n, slug, name, is_responder=True) for n, (slug, name) in enumerate(SAMPLE["known"], start=1)])

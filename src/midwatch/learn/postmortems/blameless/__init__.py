@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from midwatch.learn.postmortems.blameless.external import Replaced, replace_names
 from midwatch.learn.postmortems.blameless.finding import Finding, Rule
-from midwatch.learn.postmortems.blameless.names import Person, Known
+from midwatch.learn.postmortems.blameless.names import Known, Person
 from midwatch.learn.postmortems.blameless.rules import FINDINGS_MAX, lint
 
-__all__ = ["FINDINGS_MAX", "Finding", "Person", "Replaced", "Known", "Rule", "lint", "replace_names"]
+__all__ = ["FINDINGS_MAX", "Finding", "Known", "Person", "Replaced", "Rule", "lint", "replace_names"]

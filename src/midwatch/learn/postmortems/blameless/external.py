@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from midwatch.learn.postmortems.blameless.names import Named, Person, Known
+from midwatch.learn.postmortems.blameless.names import Known, Named, Person
 from midwatch.learn.postmortems.blameless.reading import Token, sentences
 
 ANYBODY = "a colleague"
