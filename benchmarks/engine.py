@@ -258,6 +258,9 @@ def main() -> None:
         source = fill()
         arrive(source, 200, "warm")
         drained()
+        from midwatch.core import memory
+
+        memory.settle()  # as the engine's process does at its start
         figures = draining(source, count, "distinct", "distinct alerts", ">= 2000")
         figures += draining(source, count, "repeat", "repeats", None)
         figures += counting(source)

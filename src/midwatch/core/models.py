@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from midwatch.core.quick import Quick
+
 
 class AuditEntry(models.Model):
     """Who did what to what, and by which way. Written by `core.audit.record` with the act; never changed."""
@@ -24,7 +26,7 @@ class AuditEntry(models.Model):
         ]
 
 
-class OutboxEvent(models.Model):
+class OutboxEvent(Quick):
     """Something happened that a higher room may react to; committed with the change itself.
 
     `engine/reactions.py` does what follows from it; a reaction commits with `done_at`. One that keeps failing is

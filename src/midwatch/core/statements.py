@@ -6,16 +6,20 @@ event and its page was that. What is kept is text, never data: each call asks th
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
-from django.db.models import query as django_query
 from django.db.models import sql
+from django.db.models.expressions import Col
 from django.db.models.query import FlatValuesListIterable, ModelIterable
+
+from midwatch.core.quick import Quick
 
 M = TypeVar("M")
 Order = list[tuple[int | None, object]]
@@ -167,36 +171,126 @@ def _compiled(queryset: models.QuerySet[Any, Any]) -> tuple[str, Sequence[object
     kind = queryset._iterable_class
     if kind is not ModelIterable:
         is_flat = kind is FlatValuesListIterable
-        return text, params, lambda rows: _tuples(rows, compiler, converters, is_flat=is_flat)
+        readers = _readers(converters, 0, len(compiler.select))
+        return text, params, lambda rows: _tuples(rows, readers, is_flat=is_flat)
     assert not compiler.annotation_col_map, "instances with annotations are not for here"
     return text, params, _Instances(compiler, converters)
 
 
-def _tuples(rows: Iterable[Any], compiler: Any, converters: Any, *, is_flat: bool) -> Iterator[Any]:
-    converted = compiler.apply_converters(rows, converters) if converters else rows
-    return (row[0] if is_flat else tuple(row) for row in converted)
+def _tuples(
+    rows: Iterable[Any], readers: Sequence[tuple[int, Callable[[Any], Any]]], *, is_flat: bool
+) -> Iterator[Any]:
+    for row in rows:
+        values = list(row)
+        for place, read in readers:
+            values[place] = read(values[place])
+        yield values[0] if is_flat else tuple(values)
 
 
 class _Instances:
-    """As Django's `ModelIterable` reads rows."""
+    """As Django's `ModelIterable` reads rows, but what several rows point at is read once and shared by them."""
 
     def __init__(self, compiler: Any, converters: Any) -> None:
-        info = compiler.klass_info
-        fields = info["select_fields"]
-        self._model = info["model"]
-        self._part = slice(fields[0], fields[-1] + 1)
-        self._names = [column[0].target.attname for column in compiler.select[self._part]]
-        self._related = django_query.get_related_populators(info, compiler.select, connection.alias)  # type: ignore[attr-defined]
-        self._compiler = compiler
-        self._converters = converters
+        self._parts: list[_Part] = []
+        self._add(compiler.klass_info, compiler, converters, above=-1)
+        self._alias = connection.alias
+
+    def _add(self, info: Any, compiler: Any, converters: Any, above: int) -> None:
+        assert not info.get("from_parent"), "models that inherit tables are not for here"
+        start, end = info["select_fields"][0], info["select_fields"][-1] + 1
+        model = info["model"]
+        names = [column[0].target.attname for column in compiler.select[start:end]]
+        is_whole = names == [field.attname for field in model._meta.concrete_fields] and issubclass(model, Quick)
+        self._parts.append(
+            _Part(
+                made=model.from_row if is_whole else lambda alias, values: model.from_db(alias, names, values),
+                columns=slice(start, end),
+                key=start + names.index(model._meta.pk.attname),
+                readers=_readers(converters, start, end),
+                above=above,
+                link=info.get("local_setter"),
+                link_back=info.get("remote_setter"),
+            )
+        )
+        here = len(self._parts) - 1
+        for below in info.get("related_klass_infos", ()):
+            self._add(below, compiler, converters, here)
 
     def __call__(self, rows: Iterable[Any]) -> Iterator[Any]:
-        converted = self._compiler.apply_converters(rows, self._converters) if self._converters else rows
-        for row in converted:
-            found = self._model.from_db(connection.alias, self._names, row[self._part])
-            for populator in self._related:
-                populator.populate(row, found)
-            yield found
+        shared: list[dict[object, Any]] = [{} for _ in self._parts]
+        alias = self._alias
+        for row in rows:
+            made: list[Any] = []
+            for part, known in zip(self._parts, shared, strict=True):
+                if part.above < 0:
+                    made.append(part.read(row, alias))
+                    continue
+                above, key = made[part.above], row[part.key]
+                if above is None or key is None:
+                    found = None
+                elif (found := known.get(key)) is None:
+                    found = known[key] = part.read(row, alias)
+                made.append(found)
+                if above is not None:
+                    part.link(above, found)
+                    if found is not None:
+                        part.link_back(found, above)
+            yield made[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One model's columns of a row, and what it hangs on."""
+
+    made: Callable[[str, list[Any]], Any]
+    columns: slice
+    key: int
+    readers: tuple[tuple[int, Callable[[Any], Any]], ...]
+    above: int  # of the parts; -1: the model that was asked for
+    link: Any
+    link_back: Any
+
+    def read(self, row: Any, alias: str) -> Any:
+        values = list(row[self.columns])
+        for place, read in self.readers:
+            values[place] = read(values[place])
+        return self.made(alias, values)
+
+
+def _readers(converters: Any, start: int, end: int) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+    """How columns become values: Django's converters, the frequent ones without asking the same questions each time."""
+    readers = {
+        place - start: _reader(found, column) for place, (found, column) in converters.items() if start <= place < end
+    }
+    return tuple((place, read) for place, read in readers.items() if read is not None)
+
+
+def _reader(converters: Sequence[Any], column: Any) -> Callable[[Any], Any] | None:
+    """None: what the database's library gives is the value."""
+    is_plain = len(converters) == 1 and isinstance(column, Col)
+    if is_plain and connection.vendor == "sqlite":
+        match column.output_field.get_internal_type():
+            case "DateTimeField" if connection.timezone is UTC:
+                return _moment
+            case "BooleanField":
+                return None
+    if is_plain and type(column.output_field) is models.JSONField and column.output_field.decoder is None:
+        return _json
+
+    def convert(value: Any) -> Any:
+        for one in converters:
+            value = one(value, column, connection)
+        return value
+
+    return convert
+
+
+def _moment(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def _json(value: Any) -> Any:
+    return None if value is None else {} if value == "{}" else json.loads(value)
 
 
 class Update(_Prepared):

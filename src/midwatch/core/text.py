@@ -12,6 +12,8 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 def clean(value: object, at_most: int, *, is_one_line: bool = False) -> str:
     """`value` as text without control characters, lone surrogates and direction overrides, at most so long."""
     text = value if isinstance(value, str) else str(value)
+    if len(text) <= at_most and text.isascii() and text.isprintable():  # nearly all: there is nothing to take out
+        return " ".join(text.split()) if is_one_line else text
     text = text[: at_most * 4]  # bound the work before normalising
     text = without_controls(text)
     text = unicodedata.normalize("NFC", text)

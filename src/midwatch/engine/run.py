@@ -12,7 +12,7 @@ from contextlib import suppress
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from midwatch.core import clock, integration, wake
+from midwatch.core import clock, integration, memory, wake
 from midwatch.core.guard import guarded
 from midwatch.engine import hold
 from midwatch.engine.pools import Pools
@@ -40,6 +40,7 @@ def main(stop: threading.Event) -> None:
     watch = Watch(node)
     ticker = Ticker(pools)
     reach = Reach()
+    memory.settle()
     while not (stop.is_set() or (reach.try_() and guarded("node", watch.enlist, otherwise=False))):
         stop.wait(POLL_SECONDS)
     with wake.waiter() as waiter:

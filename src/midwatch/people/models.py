@@ -8,8 +8,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import Q
 
+from midwatch.core.quick import Quick
 
-class Managed(models.Model):
+
+class Managed(Quick):
     """May come from configuration as code: then `code_owner` names who applied it, and the web only reads it."""
 
     code_owner = models.CharField(max_length=63, default="", db_default="")
@@ -109,7 +111,7 @@ class MemberRole(models.TextChoices):
     OBSERVER = "observer"
 
 
-class Membership(models.Model):
+class Membership(Quick):
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=MemberRole, default=MemberRole.RESPONDER)
@@ -121,7 +123,7 @@ class Membership(models.Model):
         constraints = [models.UniqueConstraint(fields=["team", "user"], name="membership_once")]
 
 
-class ContactMethod(models.Model):
+class ContactMethod(Quick):
     """One way to reach a person. Usable when confirmed and not disabled; whether it rings is the channel's to say."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="contact_methods")
@@ -157,7 +159,7 @@ class Urgency(models.TextChoices):
     LOW = "low"
 
 
-class NotificationRule(models.Model):
+class NotificationRule(Quick):
     """After so long, by this method. `opens_at`/`closes_at`: held until the window is open (person's zone)."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notification_rules")

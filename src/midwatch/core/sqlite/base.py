@@ -7,9 +7,11 @@ a transaction is an error, so none escapes the ticket. WAL, synchronous=FULL, no
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pysqlite3.dbapi2
 from django.db.utils import NotSupportedError, OperationalError, ProgrammingError
 
 from midwatch.core import sqlite_library
@@ -18,6 +20,7 @@ from midwatch.core.sqlite.ticket import Ticket, TicketTimeoutError, ticket_path
 sqlite_library.swap_in()  # before Django's backend takes hold of a library
 
 from django.db.backends.sqlite3 import base  # noqa: E402
+from django.utils.dateparse import parse_datetime  # noqa: E402
 
 TIMEOUT_SECONDS = 10.0
 PRAGMAS = "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA mmap_size=0;PRAGMA journal_size_limit=67108864"
@@ -28,6 +31,17 @@ _ROW_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE"})
 _FIRST_WORD = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*([A-Za-z]+)", re.DOTALL)
 _WITH_WRITE = re.compile(r"\)\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 _MIGRATION_RECORD = re.compile(r'\s*(INSERT INTO|DELETE FROM) "django_migrations"')
+
+
+def _moment(stored: bytes) -> datetime | None:
+    text = stored.decode()
+    try:
+        return datetime.fromisoformat(text)  # what Django's own converter tries first, two calls later
+    except ValueError:
+        return parse_datetime(text)
+
+
+pysqlite3.dbapi2.register_converter("datetime", _moment)
 
 
 def first_word(query: str) -> str:

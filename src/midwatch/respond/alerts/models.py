@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from midwatch.catalog.models import Service
 from midwatch.core.integration import DESCRIPTION_MAX, KEY_MAX, TITLE_MAX
+from midwatch.core.quick import Quick
 from midwatch.people.models import Managed, Team, Urgency, User
 
 
@@ -56,7 +57,7 @@ class NumberCounter(models.Model):
     last = models.PositiveBigIntegerField(default=0)
 
 
-class Alert(models.Model):
+class Alert(Quick):
     """A deduplicated condition. While it is open, further events of its (source, key) only count."""
 
     number = models.PositiveBigIntegerField(null=True, unique=True)  # None: a test, which takes no number
@@ -127,7 +128,7 @@ class Alert(models.Model):
         return self.status != AlertStatus.RESOLVED
 
 
-class TimelineEntry(models.Model):
+class TimelineEntry(Quick):
     """What happened to an alert: who, what, when. Written once; nothing in Midwatch changes or deletes one."""
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="timeline")

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from midwatch.catalog.models import Service
+from midwatch.core.quick import Quick
 from midwatch.people.models import Managed, Team, User
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.oncall.models import Schedule
@@ -33,7 +34,7 @@ class Condition(models.TextChoices):
     UNRESOLVED = "unresolved"
 
 
-class PolicyStep(models.Model):
+class PolicyStep(Quick):
     policy = models.ForeignKey(EscalationPolicy, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=100)
@@ -53,7 +54,7 @@ class Notify(models.TextChoices):
     MANAGERS = "managers"
 
 
-class StepTarget(models.Model):
+class StepTarget(Quick):
     """Whom a step pages: exactly one of schedule, team, user."""
 
     step = models.ForeignKey(PolicyStep, on_delete=models.CASCADE, related_name="targets")
@@ -75,14 +76,14 @@ class StepTarget(models.Model):
         ]
 
 
-class ServicePolicy(models.Model):
+class ServicePolicy(Quick):
     """The policy of a service. The catalog does not know policies; this row joins them."""
 
     service = models.OneToOneField(Service, on_delete=models.CASCADE, related_name="+")
     policy = models.ForeignKey(EscalationPolicy, on_delete=models.PROTECT, related_name="+")
 
 
-class TeamPolicy(models.Model):
+class TeamPolicy(Quick):
     """What "page this team" uses."""
 
     team = models.OneToOneField(Team, on_delete=models.CASCADE, related_name="+")
@@ -105,7 +106,7 @@ class EscalationState(models.TextChoices):
     ENDED = "ended"
 
 
-class Escalation(models.Model):
+class Escalation(Quick):
     """How an open alert is being escalated. One an alert; ends with it."""
 
     alert = models.OneToOneField(Alert, on_delete=models.CASCADE, related_name="+")

@@ -47,6 +47,7 @@ class OnCallNow:
         self.at = at
         self._schedules: dict[tuple[int, str], list[User]] = {}
         self._teams: dict[tuple[int, str], list[User]] = {}
+        self._steps: dict[int, list[User]] = {}
 
     def of_schedule(self, schedule: Schedule, notify: str = Notify.CURRENT) -> list[User]:
         key = (schedule.pk, notify)
@@ -74,7 +75,9 @@ class OnCallNow:
         return [target.user] if target.user is not None and target.user.is_active else []
 
     def of_step(self, step: PolicyStep) -> list[User]:
-        return unique(user for target in step.targets.all() for user in self.of(target))
+        if step.pk not in self._steps:
+            self._steps[step.pk] = unique(user for target in step.targets.all() for user in self.of(target))
+        return self._steps[step.pk]
 
     def last_resort(self, team: Team | None, level: int) -> tuple[str, list[User]]:
         """The `level`-th fallback: the organisation's duty schedule, the team's managers, administrators, and again."""

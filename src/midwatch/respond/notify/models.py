@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from midwatch.core.quick import Quick
 from midwatch.people.models import ContactMethod, Urgency, User
 from midwatch.respond.alerts.models import Alert
 
@@ -18,7 +19,7 @@ class PageState(models.TextChoices):
     USED_UP = "used up"  # low urgency: every rule ran
 
 
-class Page(models.Model):
+class Page(Quick):
     """One person being called for one alert: their notification rules run from `started_at` until answered.
 
     `origin` is "<escalation>/<round>/<step>" and with the person makes the page unique: the same decision taken twice
@@ -74,7 +75,7 @@ class DeliveryState(models.TextChoices):
     BUNDLED = "bundled"  # left inside another one
 
 
-class Delivery(models.Model):
+class Delivery(Quick):
     """One message to one person by one method, with its receipt. Never two with one idempotency key."""
 
     idempotency_key = models.CharField(max_length=200, unique=True)
@@ -132,7 +133,7 @@ class Delivery(models.Model):
     was_cut_off = False  # of a claimed one: the last try ended without a receipt, so this may be the second time
 
 
-class CoveredAlert(models.Model):
+class CoveredAlert(Quick):
     """Exactly the alerts a message listed when it was rendered: what its landing page may acknowledge, and no later one."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="covered")

@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 
 def token_of(idempotency_key: str) -> str:
     """26 characters that no SMS gateway or mail client breaks."""
-    mac = hmac.new(django_settings.SECRET_KEY.encode(), f"landing:{idempotency_key}".encode(), hashlib.sha256).digest()
+    mac = hmac.digest(django_settings.SECRET_KEY.encode(), f"landing:{idempotency_key}".encode(), "sha256")
     return base64.b32encode(mac[:16]).decode().rstrip("=").lower()
 
 

@@ -6,16 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, models, transaction
 
 from midwatch.core import clock, leases
 from midwatch.core.actor import ENGINE
 from midwatch.core.durations import written
 from midwatch.core.guard import guarded
 from midwatch.core.rows import update_columns
-from midwatch.core.statements import Select
+from midwatch.core.statements import Select, fetch
 from midwatch.people.models import User
 from midwatch.respond.alerts.actions import unacknowledge_alert
 from midwatch.respond.alerts.actions.timeline import entry, note_many
@@ -53,8 +53,29 @@ RUN_FIELDS = [
     "next_by",
     "due_at",
 ]
-PAGES = Select(lambda origins: Page.objects.filter(origin__in=origins))
+RELATED = (
+    "alert__service",
+    "alert__team",
+    "alert__acknowledged_by",
+    "policy",
+    "direct_user",
+    "direct_schedule",
+)
+CALLED = Select(
+    lambda origins: Page.objects.filter(origin__in=origins).values_list(
+        "origin", "state", "handed_over_at", "failed_at"
+    )
+)
+DUE = Select(lambda now: _due(now)[:BATCH])
 SUFFIXES = RAISED, TEAM = "/raised", "/team"  # pages of a step that began anew with the high rules; of those after it
+
+
+class Called(NamedTuple):
+    """What a decision looks at of a page."""
+
+    state: str
+    handed_over_at: datetime | None
+    failed_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -64,7 +85,8 @@ class Run:
     now: datetime
     on_call: OnCallNow
     steps: dict[int, list[PolicyStep]]
-    pages: dict[str, list[Page]]  # of the current step, by origin
+    pure: dict[int, list[decide.Step]]  # the same, as the decision takes them
+    called: dict[str, list[Called]]  # of the current step, by origin
     held: dict[int, datetime]  # service id -> end of its maintenance
     notes: list[TimelineEntry] = field(default_factory=list)
     failed_now: set[int] = field(default_factory=set)  # escalations whose step went out to nobody, in this run
@@ -84,8 +106,8 @@ def run(escalations: Sequence[Escalation]) -> None:
     for _ in range(PASSES_MAX):
         if not hot:
             break
-        decisions = [(escalation, decide.decide(_facts(escalation, batch))) for escalation in hot]
-        hot = _apply(decisions, batch)
+        known = [(escalation, _facts(escalation, batch)) for escalation in hot]
+        hot = _apply([(escalation, facts, decide.decide(facts)) for escalation, facts in known], batch)
     else:
         raise RuntimeError(f"escalations {[e.pk for e in hot]} do not come to rest")
     note_many(batch.notes)
@@ -96,22 +118,24 @@ def _load(escalations: Sequence[Escalation], now: datetime) -> Run:
     policies: dict[int, EscalationPolicy] = {e.policy.pk: e.policy for e in escalations if e.policy is not None}
     held = maintenance_of({e.alert.service_id for e in escalations if e.alert.service_id and e.alert.source_id}, now)
     origins = [origin_of(e, e.next_step - 1) for e in escalations if e.sent_at is not None]
-    pages: dict[str, list[Page]] = defaultdict(list)
+    called: dict[str, list[Called]] = defaultdict(list)
     wanted = {origin + suffix: origin for origin in origins for suffix in ("", *SUFFIXES)}
-    for page in PAGES(wanted.keys()):
-        pages[wanted[page.origin]].append(page)
+    for origin, state, handed_over_at, failed_at in CALLED(wanted.keys()):
+        called[wanted[origin]].append(Called(state, handed_over_at, failed_at))
+    steps = steps_by_policy(policies)
     return Run(
         now=now,
         on_call=OnCallNow(now),
-        steps=steps_by_policy(policies),
-        pages=pages,
+        steps=steps,
+        pure={policy: pure_steps(found) for policy, found in steps.items()},
+        called=called,
         held={service_id: window.ends_at for service_id, window in held.items()},
     )
 
 
 def _steps(escalation: Escalation, batch: Run) -> list[decide.Step]:
     if escalation.policy_id:
-        return pure_steps(batch.steps[escalation.policy_id])
+        return batch.pure[escalation.policy_id]
     return [decide.Step(timedelta(0))] if escalation.direct_user_id or escalation.direct_schedule_id else []
 
 
@@ -120,8 +144,8 @@ def _facts(escalation: Escalation, batch: Run) -> decide.Facts:
     held_until = _held_until(alert, batch)
     if escalation.state == EscalationState.HELD and held_until is None:
         begin_round(escalation, batch.now)  # the maintenance is over and it still fires
-    pages = batch.pages.get(origin_of(escalation, escalation.next_step - 1), [])
-    live = [page for page in pages if page.state != PageState.DECLINED]
+    called = batch.called.get(origin_of(escalation, escalation.next_step - 1), [])
+    live = [page for page in called if page.state != PageState.DECLINED]
     handed = [page.handed_over_at for page in live if page.handed_over_at is not None]
     if handed:
         escalation.has_reached = True
@@ -162,18 +186,18 @@ def _held_until(alert: Alert, batch: Run) -> datetime | None:
     return batch.held.get(alert.service_id)
 
 
-def _apply(decisions: Iterable[tuple[Escalation, decide.Decision]], batch: Run) -> list[Escalation]:
+def _apply(decisions: Iterable[tuple[Escalation, decide.Facts, decide.Decision]], batch: Run) -> list[Escalation]:
     """Act on a pass. Returns the escalations to decide on again, because something changed for them at once."""
     again: list[Escalation] = []
     to_page: list[tuple[Escalation, list[NewPage]]] = []
-    for escalation, decision in decisions:
+    for escalation, facts, decision in decisions:
         match decision:
             case decide.Stop():
                 end(escalation)
             case decide.Wait(until=until, why=why):
                 _rest(escalation, until, why)
             case decide.SendStep(index=index, due_at=due_at):
-                to_page.append((escalation, _step_pages(escalation, index, due_at, batch)))
+                to_page.append((escalation, _step_pages(escalation, facts, index, due_at, batch)))
                 again.append(escalation)
             case decide.Ask():
                 _ask(escalation, batch)
@@ -227,8 +251,7 @@ def _people(escalation: Escalation, index: int, batch: Run) -> tuple[str, list[U
     return "direct page", []
 
 
-def _step_pages(escalation: Escalation, index: int, due_at: datetime, batch: Run) -> list[NewPage]:
-    facts = _facts(escalation, batch)
+def _step_pages(escalation: Escalation, facts: decide.Facts, index: int, due_at: datetime, batch: Run) -> list[NewPage]:
     name, people = _people(escalation, index, batch)
     if escalation.alert.status == AlertStatus.ACKNOWLEDGED:  # whoever has it need not be told
         people = [user for user in people if user.pk != escalation.alert.acknowledged_by_id]
@@ -302,10 +325,10 @@ def _last_resort(escalation: Escalation, level: int, batch: Run) -> list[NewPage
 
 def _page(to_page: Sequence[tuple[Escalation, list[NewPage]]], batch: Run) -> None:
     pages = start_pages([new for _, wanted in to_page for new in wanted])
-    by_origin: dict[str, list[Page]] = defaultdict(list)
+    by_origin: dict[str, list[Called]] = defaultdict(list)
     for page in pages:
-        by_origin[page.origin].append(page)
-    batch.pages.update(by_origin)
+        by_origin[page.origin].append(Called(page.state, page.handed_over_at, page.failed_at))
+    batch.called.update(by_origin)
     for escalation, wanted in to_page:
         if not wanted and escalation.sent_at == batch.now:
             batch.failed_now.add(escalation.pk)
@@ -379,18 +402,16 @@ def run_due(*, limit: int = BATCH, **narrow: int) -> int:
     return sum(_run_alone(pk) for pk in list(due_ids))
 
 
+def _due(now: datetime) -> models.QuerySet[Escalation]:
+    due = Escalation.objects.exclude(due_at=None).filter(due_at__lte=now).select_related(*RELATED)
+    return leases.held(due.order_by("due_at"), now)
+
+
 def _run_claimed(limit: int, **narrow: int) -> int:
     now = clock.now()
     with transaction.atomic():
-        due = (
-            Escalation.objects.exclude(due_at=None)
-            .filter(due_at__lte=now, **narrow)
-            .select_related(*RELATED)
-            .order_by("due_at")
-        )
-        mine = leases.claim(due, now=now, lease=ESCALATION_LEASE, limit=limit)
+        mine = DUE(now) if limit == BATCH and not narrow else fetch(_due(now).filter(**narrow)[:limit])
         run(mine)
-        Escalation.objects.filter(pk__in=[e.pk for e in mine]).update(claimed_until=None)
     return len(mine)
 
 
@@ -407,16 +428,6 @@ def _run_alone(pk: int) -> int:
             why=f"the next step failed ({type(failures[0]).__name__}) and is tried again every minute",
         )
     return 1
-
-
-RELATED = (
-    "alert__service",
-    "alert__team",
-    "alert__acknowledged_by",
-    "policy",
-    "direct_user",
-    "direct_schedule",
-)
 
 
 def load(alert_ids: Iterable[int]) -> list[Escalation]:

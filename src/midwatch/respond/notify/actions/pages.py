@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, models, transaction
 from django.db.models import Q
 
 from midwatch.core import clock, leases, outbox
 from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.guard import guarded
 from midwatch.core.rows import insert_rows, update_columns
-from midwatch.core.statements import Select, Update
+from midwatch.core.statements import Select, Update, fetch
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod, User
 from midwatch.respond.alerts.actions.timeline import entry, note_many
@@ -28,6 +28,7 @@ from midwatch.respond.notify.queries import CallPlan, call_plans, rings
 from midwatch.respond.notify.tokens import digest_of, token_of
 
 PAGE_LEASE = timedelta(seconds=5)
+BATCH = 200
 FAILED_PAUSE = timedelta(minutes=1)
 KNOWN = Select(lambda origins: Page.objects.filter(origin__in=origins).values_list("origin", "user_id"))
 RUNNING = Select(
@@ -35,6 +36,7 @@ RUNNING = Select(
         "pk", "alert_id", "user_id"
     )
 )
+DUE = Select(lambda now: _due(now)[:BATCH])
 REACHED = Update(
     lambda ids, now: (
         Page.objects.filter(pk__in=ids, handed_over_at=None),
@@ -162,23 +164,28 @@ def _planned(
 ) -> list[Delivery]:
     """The messages that are due, unsaved; the pages know when their next ones are, unsaved too."""
     deliveries: list[Delivery] = []
+    steps: dict[tuple[object, ...], plan.Next] = {}  # those of one person who are at one point have one plan
     for page in pages:
         call_plan = plans.get((page.user_id, page.urgency))
         if call_plan is None:
             page.due_at = None
             continue
         was_due_at = now if page.pk in pulled or page.due_at is None else min(page.due_at, now)
-        step = plan.advance(
-            call_plan.rules,
-            next_rule=page.next_rule,
-            cycle=page.cycle,
-            cycle_started_at=page.cycle_started_at,
-            now=now,
-            repeat_after=call_plan.repeat_after,
-            is_repeating=page.urgency == "high" and not page.note,
-            zone=zone(call_plan.user.time_zone),
-            is_pulled=page.pk in pulled,
-        )
+        is_repeating, is_pulled = page.urgency == "high" and not page.note, page.pk in pulled
+        at = (page.user_id, page.urgency, page.next_rule, page.cycle, page.cycle_started_at, is_repeating, is_pulled)
+        step = steps.get(at)
+        if step is None:
+            step = steps[at] = plan.advance(
+                call_plan.rules,
+                next_rule=page.next_rule,
+                cycle=page.cycle,
+                cycle_started_at=page.cycle_started_at,
+                now=now,
+                repeat_after=call_plan.repeat_after,
+                is_repeating=is_repeating,
+                zone=zone(call_plan.user.time_zone),
+                is_pulled=is_pulled,
+            )
         page.next_rule, page.cycle, page.cycle_started_at, page.due_at = (
             step.next_rule,
             step.cycle,
@@ -237,7 +244,7 @@ def _delivery(
     )
 
 
-def advance_due_pages(*, limit: int = 200, **narrow: int) -> int:
+def advance_due_pages(*, limit: int = BATCH, **narrow: int) -> int:
     """The engine: rules whose time has come, in one short transaction; one by one when that fails.
 
     `narrow`: only these, as a filter (`alert_id=5`). Returns how many pages moved.
@@ -257,18 +264,16 @@ def advance_due_pages(*, limit: int = 200, **narrow: int) -> int:
 def _advance_claimed(limit: int, **narrow: int) -> int:
     now = clock.now()
     with transaction.atomic():
-        due = (
-            Page.objects.exclude(due_at=None)
-            .filter(state=PageState.RUNNING, due_at__lte=now, **narrow)
-            .select_related("alert", "user")
-            .order_by("due_at")
-        )
-        pages = leases.claim(due, now=now, lease=PAGE_LEASE, limit=limit)
+        pages = DUE(now) if limit == BATCH and not narrow else fetch(_due(now).filter(**narrow)[:limit])
         _stop_answered(pages, now)
         live = [page for page in pages if page.state == PageState.RUNNING]
         _advance(live, call_plans((page.user_id, page.urgency) for page in live), now)
-        Page.objects.filter(pk__in=[page.pk for page in pages]).update(claimed_until=None)
     return len(pages)
+
+
+def _due(now: datetime) -> models.QuerySet[Page]:
+    due = Page.objects.exclude(due_at=None).filter(state=PageState.RUNNING, due_at__lte=now)
+    return leases.held(due.select_related("alert", "user").order_by("due_at"), now)
 
 
 def _advance_alone(pk: int) -> int:
