@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,11 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from api_world import BY, World
+from midwatch.api.commands import on_call_words
 from midwatch.core import clock
 from midwatch.people.models import Team, User
 from midwatch.respond.oncall.actions import LayerFields, create_override, create_schedule, set_layers
 from midwatch.respond.oncall.models import Override
-from midwatch.respond.oncall.queries import users_on_call
+from midwatch.respond.oncall.queries import users_on_call, who_is_on_call
 
 As = Callable[[User], Client]
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -55,6 +57,21 @@ def test_mine_first(world: World, as_: As) -> None:
     assert groups.index("payments-primary") < groups.index("Other teams") < groups.index("aaa-first")
 
 
+def test_quiet_hours_end_where_somebody_should_be_there(world: World) -> None:
+    """Monday's nobody is a gap of the rotation: what is planned ends at nine, though nobody comes before Tuesday."""
+    hours = [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}]
+    turns = LayerFields("office", datetime(2026, 1, 5, 9), 1, "weeks", [[world.cy], []], restrictions=hours)
+    create_schedule("office-hours", world.team, "Europe/Prague", BY, layers=[turns])
+    friday_night = datetime(2026, 1, 9, 20, tzinfo=UTC)
+    (row,) = [row for row in who_is_on_call(at=friday_night) if row.schedule.name == "office-hours"]
+    assert (row.users, row.until) == ([], datetime(2026, 1, 19, 8, tzinfo=UTC))
+    assert row.quiet_until == datetime(2026, 1, 12, 8, tzinfo=UTC)
+    (row,) = [
+        row for row in who_is_on_call(at=datetime(2026, 1, 12, 9, tzinfo=UTC)) if row.schedule.name == "office-hours"
+    ]
+    assert (row.users, row.quiet_until) == ([], None)
+
+
 def test_gaps_are_said_in_words_unless_they_are_meant(world: World, as_: As) -> None:
     start = datetime(2026, 1, 5, 9)
     hours = [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}]
@@ -63,7 +80,13 @@ def test_gaps_are_said_in_words_unless_they_are_meant(world: World, as_: As) -> 
     text = text_of(as_(world.bo).get("/oncall"))
     assert "Nobody on call" not in text, "nights of office hours are no gap"
     clock.forward(timedelta(hours=8))
-    assert "Nobody, as planned" in text_of(as_(world.bo).get("/oncall"))
+    for path in ("/", "/oncall", "/settings/teams/payments", "/services/checkout", "/schedules/office-hours"):
+        text = re.sub(r"<[^>]*>", "", text_of(as_(world.cy).get(path)))
+        assert re.search(r"Quiet hours until \w+ \d+ \w+ 09:00 CET, by plan", text), path
+        assert "Nobody on call" not in text, path
+    (row,) = [row for row in who_is_on_call() if row.schedule.name == "office-hours"]
+    assert row.quiet_until == row.until
+    assert "office-hours: quiet hours by plan until" in on_call_words("")
     set_layers(world.schedule, [LayerFields("weekly", start, 1, "weeks", [[world.cy], []])], BY)
     text = text_of(as_(world.bo).get("/oncall"))
     assert "Nobody on call" in text

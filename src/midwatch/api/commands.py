@@ -296,7 +296,7 @@ def on_call_words(team: str, reader: User | None = None) -> str:
     zone_name = reader.time_zone if reader is not None else "UTC"
     lines = []
     for row in rows:
-        people = ", ".join(str(user) for user in row.users) or "nobody"
+        people = ", ".join(str(user) for user in row.users) or ("quiet hours by plan" if row.quiet_until else "nobody")
         until = f" until {_moment(row.until, zone_name)}" if row.until else ""
         after = ", ".join(str(user) for user in row.next_users)
         lines.append(f"{row.schedule.name}: {people}{until}{f', then {after}' if after else ''}")

@@ -68,6 +68,7 @@ def on_call_out(row: OnCallRow) -> shapes.OnCallOut:
         until=row.until,
         next_users=[shapes.PersonRef.of(user) for user in row.next_users],
         next_from=row.next_from,
+        quiet_until=row.quiet_until,
     )
 
 

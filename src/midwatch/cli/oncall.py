@@ -33,7 +33,13 @@ def who(args: Namespace) -> int:
     at = moment(args.at) if args.at else clock.now()
     found = [views.on_call_out(row) for row in who_is_on_call(team=team, at=at)]
     rows = [
-        (row.schedule, _names(row.users) or "nobody", shown_time(row.until), _names(row.next_users)) for row in found
+        (
+            row.schedule,
+            _names(row.users) or ("quiet hours, by plan" if row.quiet_until else "nobody"),
+            shown_time(row.until),
+            _names(row.next_users),
+        )
+        for row in found
     ]
     lines = table(rows, ("SCHEDULE", "ON CALL", "UNTIL", "THEN")) if rows else ["There is no schedule."]
     show(args, [row.model_dump(mode="json") for row in found], lines)

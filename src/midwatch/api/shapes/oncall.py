@@ -13,12 +13,15 @@ from midwatch.respond.oncall.models import Override, Schedule
 
 
 class OnCallOut(Schema):
+    """`quiet_until`: nobody is on call because the restrictions of the layers plan it so, until then."""
+
     schedule: str
     team: str
     users: list[PersonRef]
     until: datetime | None
     next_users: list[PersonRef]
     next_from: datetime | None
+    quiet_until: datetime | None
 
 
 class ScheduleOut(Schema):

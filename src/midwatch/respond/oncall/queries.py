@@ -26,7 +26,8 @@ class OnCallRow:
     """Who answers for a schedule, until when, and who is next. `until`, `next_from` None: no change in 400 days.
 
     With nobody on call `until` is when somebody is again. `next_users` are on call from `next_from` on; it is later
-    than `until` when a gap lies between.
+    than `until` when a gap lies between. `quiet_until`: nobody is on call because the layers' restrictions plan it so, and
+    they do until then; None: somebody is, or somebody should be.
     """
 
     schedule: Schedule
@@ -34,6 +35,7 @@ class OnCallRow:
     until: datetime | None
     next_users: Sequence[User]
     next_from: datetime | None
+    quiet_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ def on_call_rows(values: Mapping[Schedule, resolve.Schedule], instant: datetime)
             until=change.until,
             next_users=[known[name] for name in change.next_people],
             next_from=change.next_from,
+            quiet_until=None if change.people else quiet_until(values[schedule], instant, change.until),
         )
         for schedule, change in changes.items()
     ]
@@ -292,6 +295,15 @@ def unplanned_gaps(values: resolve.Schedule, start: datetime, end: datetime) -> 
         if reached < high:
             found.append((reached, high))
     return found
+
+
+def quiet_until(values: resolve.Schedule, at: datetime, until: datetime | None) -> datetime | None:
+    """Nobody is on call from `at` to `until` (None: for as long as we look): how long of it is planned? Pure."""
+    if until is None or not values.layers:
+        return None
+    unplanned = unplanned_gaps(values, at, until)
+    planned_to = unplanned[0][0] if unplanned else until
+    return planned_to if planned_to > at else None
 
 
 def overrides_of(schedule: Schedule, *, now: datetime | None = None) -> list[Override]:

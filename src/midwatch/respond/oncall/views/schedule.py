@@ -23,7 +23,15 @@ from midwatch.people.viewing import viewer
 from midwatch.respond.oncall import resolve
 from midwatch.respond.oncall.forms import OverrideForm, override_initial, people_groups, restrictions_text
 from midwatch.respond.oncall.models import Override, Schedule
-from midwatch.respond.oncall.queries import OnCallRow, named, next_change, overrides_of, resolvable, schedules
+from midwatch.respond.oncall.queries import (
+    OnCallRow,
+    named,
+    next_change,
+    overrides_of,
+    quiet_until,
+    resolvable,
+    schedules,
+)
 from midwatch.respond.oncall.views import timeline
 from midwatch.respond.oncall.views.moments import Moment, moment, next_clock_change
 from midwatch.respond.oncall.views.who import card_of
@@ -65,6 +73,7 @@ def schedule_page(
         change.until,
         [people[name] for name in change.next_people],
         change.next_from,
+        None if change.people else quiet_until(values, now, change.until),
     )
     context: dict[str, Any] = {
         "schedule": schedule,

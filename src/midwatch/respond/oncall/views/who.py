@@ -45,7 +45,7 @@ class Card:
     more_gaps: int
     is_mine: bool
     is_alone: bool
-    is_gap_planned: bool
+    quiet_until: Moment | None
 
 
 def card_of(row: OnCallRow, values: resolve.Schedule, user: User, now: datetime) -> Card:
@@ -61,7 +61,7 @@ def card_of(row: OnCallRow, values: resolve.Schedule, user: User, now: datetime)
         more_gaps=len(found) - len(gaps),
         is_mine=user in row.users,
         is_alone=list(row.users) == [user],
-        is_gap_planned=not row.users and not any(low <= now < high for low, high in found),
+        quiet_until=moment(row.quiet_until, row.schedule),
     )
 
 
