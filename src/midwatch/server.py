@@ -1,4 +1,5 @@
-"""The web process: the intake lane first, Django behind it on a thread pool, one event loop in front.
+"""The web process: the intake lane first, Django behind it on a thread pool, what stays open (`web.live`) beside it, one
+event loop in front.
 
 Django runs as WSGI: for a small view with three middlewares that served 743 to 990 requests/s, where Django's own ASGI
 handler gave 223 to 240 in the same run. Import this module after `django.setup()`.
@@ -33,6 +34,7 @@ from midwatch.intake.protocol import Protocol
 from midwatch.intake.writer import Writer
 from midwatch.settings import settings
 from midwatch.web.bridge import Bridge
+from midwatch.web.live.streams import Live, is_stream
 
 log = logging.getLogger("midwatch.server")
 
@@ -52,9 +54,12 @@ class Application:
         self.writer = Writer(store(), queue_max=given.intake_queue_max, retention=retention)
         self.keys = SourceKeys(table())
         self.lane = Lane(self.writer, self.keys, sources(), behind)
+        self.live = Live(self.lane)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
+            case "http" if is_stream(scope):
+                await self.live(scope, receive, send)
             case "http":
                 await self.lane(scope, receive, send)
             case "lifespan":
@@ -109,9 +114,12 @@ class Address:
 class Server(uvicorn.Server):
     """uvicorn's server, telling when it is ready, and ending with an exit code instead of the signal once more."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Iterable[Callable[[], None]]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Iterable[Callable[[], None]], on_end: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(config)
         self._on_ready = list(on_ready)
+        self._on_end = on_end
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit and sig == signal.SIGINT
@@ -122,6 +130,10 @@ class Server(uvicorn.Server):
         if self.started:
             for tell in self._on_ready:
                 tell()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_end()  # what stays open would be waited for
+        await super().shutdown(sockets=sockets)
 
 
 def _raise_file_limit() -> None:
@@ -156,7 +168,8 @@ def run(address: Address, on_ready: Callable[[], None] = lambda: None) -> int:
     """Serve until told to end by SIGTERM or SIGINT. Returns the exit code."""
     sys.setswitchinterval(SWITCH_SECONDS)
     _raise_file_limit()
-    server = Server(config(application(), address), [on_ready])
+    app = application()
+    server = Server(config(app, address), [on_ready], app.live.end)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=address.sockets or None))
     return 0 if server.started else 1

@@ -25,7 +25,8 @@ def _rooms(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(clock, "monotonic", lambda: float(next(seconds)))
     clock.freeze(NOON)
     yield
-    TopicEvent.objects.all().delete()
+    with transaction.atomic():
+        TopicEvent.objects.all().delete()
 
 
 def touch(*names: str) -> int:

@@ -22,12 +22,19 @@ from midwatch.intake import metrics as intake_metrics
 from midwatch.lifecycle import LIFECYCLE
 from midwatch.respond.notify import metrics as notify_metrics
 from midwatch.settings import BY_NAME, PREFIX, SETTINGS, Setting
+from midwatch.web.live import metrics as live_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 LATER: set[str] = set()  # verbs that the docs announce and say so
-LOADED = (canary_metrics, engine_metrics, intake_metrics, notify_metrics)  # importing them registers what they export
+LOADED = (
+    canary_metrics,
+    engine_metrics,
+    intake_metrics,
+    live_metrics,
+    notify_metrics,
+)  # importing them registers what they export
 
 
 def rows(page: Path) -> list[list[str]]:

@@ -24,7 +24,7 @@ ONLY = "only"  # nobody does it for somebody else: cy alone
 READ = "read"  # takes no POST at all
 
 WEB: dict[str, str] = {
-    "web:now": READ, "web:theme": ANYONE, "web:login": ANYONE, "web:logout": ANYONE, "web:access-link": ANYONE,
+    "web:now": READ, "web:live": READ, "web:theme": ANYONE, "web:login": ANYONE, "web:logout": ANYONE, "web:access-link": ANYONE,
     "web:setup": ANYONE, "web:wizard": READ, "web:wizard-you": PERSON, "web:wizard-reach": PERSON,
     "web:wizard-team": ADMINISTRATOR, "web:wizard-source": ADMINISTRATOR, "web:wizard-check": ADMINISTRATOR,
     "web:settings": READ, "web:audit": READ, "web:health": READ, "web:configuration": READ, "web:tokens": READ,

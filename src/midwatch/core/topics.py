@@ -78,6 +78,8 @@ def has_presence(topic: str) -> bool:
 
 def touch(*names: str) -> None:
     """These changed. Call it in the transaction that changes them; who looks is told after the commit."""
+    if not names:
+        return
     assert all(NAME.fullmatch(name) for name in names), f"a topic is a word, or word:key, not {names}"
     now = clock.now()
     insert_rows([TopicEvent(topic=name, at=now) for name in dict.fromkeys(names)])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from midwatch.web import health, theme, views
+from midwatch.web.live.views import live
 
 house: list[URLPattern | URLResolver] = [
     path("", views.now, name="now"),
     path("calls", views.calls, name="calls"),
+    path("live", live, name="live"),
     path("theme", theme.set_theme, name="theme"),
     path("", include("midwatch.web.account_urls")),
 ]

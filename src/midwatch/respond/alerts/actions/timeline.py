@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from midwatch.core import clock
+from midwatch.core import clock, topics
 from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.rows import insert_rows
 from midwatch.core.text import clean
@@ -35,4 +35,7 @@ def note(alert_id: int, kind: str, text: str, by: Actor = ENGINE, **detail: Any)
 
 
 def note_many(entries: Iterable[TimelineEntry]) -> None:
-    insert_rows(entries)
+    """What people do is seen by others at once; what the engine does thousands of times a minute, by the page's poll."""
+    written = list(entries)
+    insert_rows(written)
+    topics.touch(*(f"alert:{one.alert_id}" for one in written if one.user_id is not None))
