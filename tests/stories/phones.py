@@ -67,9 +67,12 @@ class PhonesNetwork:
     told: dict[str, dict[str, Any]] = field(default_factory=dict)
     count: int = 0
     on_ring: Callable[[], None] = lambda: None  # called in the sender's thread
+    answers: dict[str, Callable[[net.HttpRequest], net.HttpAnswer]] = field(default_factory=dict)  # other hosts
 
     def http(self, request: net.HttpRequest) -> net.HttpAnswer:
         parts = urlsplit(request.url)
+        if parts.hostname in self.answers:
+            return self.answers[parts.hostname](request)
         match parts.hostname:
             case "twilio.example" if request.method == "GET":
                 sid = parts.path.rsplit("/", 1)[-1].removesuffix(".json")

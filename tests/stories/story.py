@@ -26,7 +26,7 @@ from midwatch.catalog.models import Service
 from midwatch.core import clock, net
 from midwatch.core.actor import Actor
 from midwatch.core.models import OutboxEvent
-from midwatch.engine import hold
+from midwatch.engine import errands, hold
 from midwatch.engine.pools import Inline, deliver_due
 from midwatch.engine.tick import Ticker, next_due_at
 from midwatch.intake import log
@@ -46,6 +46,7 @@ from midwatch.respond.escalation.models import (
     TeamPolicy,
 )
 from midwatch.respond.escalation.views.hooks import hook
+from midwatch.respond.incidents.models import Channel, Evidence, Incident, Promise, Task, UpdateDelivery
 from midwatch.respond.notify import queries as notify_queries
 from midwatch.respond.notify.models import Delivery, DeliveryState, Page, PageState
 from midwatch.respond.notify.plan import FAILED_AFTER
@@ -384,7 +385,7 @@ class Story:
     def settle(self) -> None:
         """Until nothing is due at this moment."""
         for _ in range(1_000):
-            if self.ticker.tick() + deliver_due(self.outlet) == 0:
+            if self.ticker.tick() + deliver_due(self.outlet) + errands.run_due() == 0:
                 return
         raise AssertionError("the engine does not come to rest")
 
@@ -410,6 +411,11 @@ class Story:
             Alert.objects.aggregate(at=Min("snoozed_until"))["at"],
             Alert.objects.aggregate(at=Min("expires_at"))["at"],
             Source.objects.aggregate(at=Min("expected_at"))["at"],
+            Incident.objects.aggregate(at=Min("prompted_at"))["at"],
+            *(
+                model.objects.aggregate(at=Min("due_at"))["at"]
+                for model in (Promise, Task, UpdateDelivery, Channel, Evidence)
+            ),
         ]
 
     def sleeps(self, **length: float) -> None:

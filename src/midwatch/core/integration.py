@@ -5,6 +5,7 @@ A vendor is one folder below `midwatch.integrations`, one file a capability:
 * `source.py`: what machines send us. `parse(payload) -> list[Event | Refused]`, pure.
 * `channel.py`: how we reach people. `send(message, config) -> Receipt`, raising `DeliveryError`.
 * `inbound.py`: what a channel's provider calls back. `receive(request, config) -> InboundReply`, pure.
+* `chat.py`: where people talk about an incident. `tend(wish, config) -> ChatRoom`, raising `ChatError`.
 
 There is no list to edit: `sources()` and `channels()` look at the folders. Of Midwatch, vendors import this module,
 `midwatch.core.net`, `midwatch.core.payload`, `midwatch.core.text` and `midwatch.core.text_sms`, and nothing else; no
@@ -306,6 +307,59 @@ class Inbound(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class ChatWish:
+    """How things stand, and so how the outside room should look. `roles`: role -> names. `emails`: of those who take part,
+    to be invited. `external`: what the provider gave back last, {} at first. `is_closed`: it may be archived."""
+
+    number: int
+    title: str
+    severity: str
+    phase: str
+    service: str
+    url: str
+    roles: Mapping[str, Sequence[str]]
+    emails: Sequence[str]
+    is_private: bool
+    is_drill: bool
+    is_closed: bool
+    external: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRoom:
+    """The room as it is now. `external`: the provider's ids, kept and given back at the next call."""
+
+    url: str
+    title: str = ""
+    external: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ChatError(Exception):
+    """The room could not be made or brought up to date. `permanent`: trying again is no use. `external`: what was achieved
+    before it failed, so that the next try does not do it twice."""
+
+    def __init__(self, message: str, *, permanent: bool = False, external: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.external = external or {}
+
+
+class Chat(Protocol):
+    """`integrations/<vendor>/chat.py`, as a module."""
+
+    PROVIDER: str  # the folder's name
+    TITLE: str
+    SETTINGS: Sequence[str]  # names of MIDWATCH_ settings it reads
+
+    def missing_settings(self, config: ChannelConfig) -> str:
+        """ "" when it is set up, else a sentence naming what is missing."""
+
+    def tend(self, wish: ChatWish, config: ChannelConfig) -> ChatRoom:
+        """Make the room, or bring it to the wish: topic, people, headline, archive. Calling it twice does it once. Raises
+        `ChatError`."""
+
+
 def vendors() -> list[str]:
     """The folders below `midwatch.integrations`, by name."""
     package = importlib.import_module(INTEGRATIONS_PACKAGE)
@@ -343,3 +397,9 @@ def senders() -> Mapping[str, Channel]:
 def inbounds() -> Mapping[str, Inbound]:
     """Callback modules by provider."""
     return {module.PROVIDER: cast(Inbound, module) for module in _modules("inbound")}
+
+
+@cache
+def chats() -> Mapping[str, Chat]:
+    """Chat modules by provider."""
+    return {module.PROVIDER: cast(Chat, module) for module in _modules("chat")}

@@ -23,6 +23,7 @@ from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.actions import answers, page_somebody
 from midwatch.respond.incidents import actions as incidents
 from midwatch.respond.incidents.actions import telling
+from midwatch.respond.incidents.models import Incident
 
 REACTIONS_DUE = Select(
     lambda now: (
@@ -71,6 +72,24 @@ def _resolved(payload: Mapping[str, Any]) -> None:
         incidents.on_alert_resolved(alert, by)
 
 
+def _incident(incident_id: int) -> Incident | None:
+    return Incident.objects.select_related("service", "team").filter(pk=incident_id).first()
+
+
+def _declared(payload: Mapping[str, Any]) -> None:
+    """Before anybody repairs anything: what was so is kept. And places to talk are wished for."""
+    incident = _incident(payload["incident"])
+    if incident is not None and not incident.is_backfilled:
+        incidents.take_snapshot(incident, ENGINE, reason="declared")
+        incidents.open_channels(incident)
+
+
+def _channels_show(payload: Mapping[str, Any]) -> None:
+    incident = _incident(payload["incident"])
+    if incident is not None:
+        incidents.refresh_channels(incident)
+
+
 REACTIONS: Mapping[str, tuple[Handler, ...]] = {
     "alert.acknowledged": (lambda p: answers.on_acknowledged(p["alert"]), _acknowledged),
     "alert.confirmed": (lambda p: answers.on_confirmed(p["alert"]),),
@@ -85,15 +104,19 @@ REACTIONS: Mapping[str, tuple[Handler, ...]] = {
     "maintenance.ended": (lambda p: answers.on_maintenance_ended(p["service"]),),
     "config.refused": (_config_refused,),
     "person.missing": (_person_missing,),
-    "incident.declared": (),
-    "incident.role_taken": (lambda p: telling.on_role_taken(p["incident"], p["role"], p["user"], p["by"]),),
+    "incident.declared": (_declared,),
+    "incident.role_taken": (
+        lambda p: telling.on_role_taken(p["incident"], p["role"], p["user"], p["by"]),
+        _channels_show,
+    ),
     "incident.role_offered": (lambda p: telling.on_role_offered(p["hand_over"]),),
     "incident.role_declined": (lambda p: telling.on_role_declined(p["hand_over"]),),
-    "incident.severity_changed": (),
+    "incident.severity_changed": (_channels_show,),
     "incident.impact_changed": (),
     "incident.resolved": (),
-    "incident.reopened": (),
-    "incident.closed": (),
+    "incident.reopened": (_channels_show,),
+    "incident.closed": (_channels_show,),
+    "incident.update_published": (),
 }
 
 

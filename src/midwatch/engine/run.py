@@ -15,6 +15,7 @@ from django.db import close_old_connections, connection
 from midwatch.core import clock, integration, memory, wake
 from midwatch.core.guard import guarded
 from midwatch.engine import hold
+from midwatch.engine.errands import Runners
 from midwatch.engine.pools import Pools
 from midwatch.engine.tick import Ticker, next_due_at
 from midwatch.engine.watch import Watch
@@ -37,6 +38,7 @@ def main(stop: threading.Event) -> None:
     expect(integration.channels())
     sys.setswitchinterval(SWITCH_SECONDS)
     pools = Pools(senders=settings().channel_threads, node=node)
+    errands = Runners()
     watch = Watch(node)
     ticker = Ticker(pools)
     reach = Reach()
@@ -47,6 +49,7 @@ def main(stop: threading.Event) -> None:
         threading.Thread(target=_interrupt_on, args=(stop, waiter), name="stopper", daemon=True).start()
         watch.start()
         pools.start()
+        errands.start()
         log.info("the engine runs as %s", node)
         is_woken = False
         while not stop.is_set():
@@ -58,11 +61,13 @@ def main(stop: threading.Event) -> None:
             guarded("watch", watch.beat, otherwise=None)
             if is_woken:
                 guarded("wake", pools.wake, otherwise=None)  # the web may have written a message itself
+                errands.wake()
                 is_woken = False
             if done:
                 stop.wait(BREATH_SECONDS)
             else:
                 is_woken = waiter.wait(_pause())
+        errands.stop()
         pools.stop()
         with suppress(DatabaseError):
             watch.stop()

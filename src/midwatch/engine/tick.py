@@ -22,7 +22,7 @@ from midwatch.respond.alerts.actions.problems import report_silence
 from midwatch.respond.alerts.models import Alert, Source
 from midwatch.respond.escalation.actions import answers, run_due, start
 from midwatch.respond.escalation.models import Escalation
-from midwatch.respond.incidents.actions import declare_by_rule
+from midwatch.respond.incidents.actions import ask_for_tasks, declare_by_rule, keep_promises, prompt_due
 from midwatch.respond.incidents.models import DeclarationRule
 from midwatch.respond.incidents.queries import alerts_that_declare
 from midwatch.respond.notify.actions import advance_due_pages, pass_on_overdue
@@ -156,6 +156,9 @@ JOBS: tuple[Job, ...] = (
     Job("pages", call_people),
     Job("overdue deliveries", pass_on, timedelta(seconds=1)),
     Job("declaration rules", declare_incidents, timedelta(seconds=1)),
+    Job("promised updates", keep_promises, timedelta(seconds=1)),
+    Job("incident prompts", prompt_due, timedelta(seconds=1)),
+    Job("time boxes", ask_for_tasks, timedelta(seconds=1)),
     Job("snoozes", end_snoozes, timedelta(seconds=1)),
     Job("expired alerts", expire_alerts, timedelta(seconds=5)),
     Job("silent sources", listen_for_silence, timedelta(seconds=1)),

@@ -29,6 +29,12 @@ def channel_config(type_: str) -> ChannelConfig:
     return ChannelConfig(values=channel_values(tuple(channel.SETTINGS)), timeout_seconds=SEND_TIMEOUT_SECONDS)
 
 
+def chat_config(provider: str) -> ChannelConfig:
+    """The installation's settings of a chat provider."""
+    settings_read = tuple(integration.chats()[provider].SETTINGS)
+    return ChannelConfig(values=channel_values(settings_read), timeout_seconds=SEND_TIMEOUT_SECONDS)
+
+
 def rings(type_: str) -> bool:
     """Whether a message by this type of method wakes somebody."""
     channel = integration.senders().get(type_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from midwatch.respond.incidents.actions.channels import open_channels, refresh_channels
 from midwatch.respond.incidents.actions.declaring import (
     Declaration,
     change_severity,
@@ -10,6 +11,7 @@ from midwatch.respond.incidents.actions.declaring import (
     on_call_of,
     rename,
 )
+from midwatch.respond.incidents.actions.evidence import take_snapshot
 from midwatch.respond.incidents.actions.impact import (
     affect_service,
     change_window,
@@ -19,6 +21,8 @@ from midwatch.respond.incidents.actions.impact import (
 )
 from midwatch.respond.incidents.actions.ladder import close_incident, set_lesson, set_phase, step_back
 from midwatch.respond.incidents.actions.linking import link_alert, link_incident, merge, unlink_alert
+from midwatch.respond.incidents.actions.promises import decide_on_long, keep_promises
+from midwatch.respond.incidents.actions.prompting import ask_for_tasks, prompt_due
 from midwatch.respond.incidents.actions.responders import add_responder, on_alert_acknowledged, on_alert_resolved
 from midwatch.respond.incidents.actions.roles import (
     answer_offer,
@@ -29,24 +33,40 @@ from midwatch.respond.incidents.actions.roles import (
     role_title,
     withdraw_offer,
 )
+from midwatch.respond.incidents.actions.stakeholders import add_stakeholder, remove_stakeholder
 from midwatch.respond.incidents.actions.timeline import add_note, amend, note, star
+from midwatch.respond.incidents.actions.updates import (
+    Composed,
+    approve_update,
+    change_update,
+    compose_update,
+    refuse_update,
+)
 
 __all__ = [
+    "Composed",
     "Declaration",
     "add_note",
     "add_responder",
+    "add_stakeholder",
     "affect_service",
     "amend",
     "answer_offer",
+    "approve_update",
+    "ask_for_tasks",
     "assign_role",
     "change_severity",
+    "change_update",
     "change_window",
     "clients_checked",
     "close_incident",
+    "compose_update",
     "confirm_commander",
+    "decide_on_long",
     "declare_by_rule",
     "declare_incident",
     "end_role",
+    "keep_promises",
     "link_alert",
     "link_incident",
     "merge",
@@ -55,14 +75,20 @@ __all__ = [
     "on_alert_acknowledged",
     "on_alert_resolved",
     "on_call_of",
+    "open_channels",
+    "prompt_due",
+    "refresh_channels",
+    "refuse_update",
     "register_client",
     "remove_client",
+    "remove_stakeholder",
     "rename",
     "role_title",
     "set_lesson",
     "set_phase",
     "star",
     "step_back",
+    "take_snapshot",
     "unlink_alert",
     "withdraw_offer",
 ]

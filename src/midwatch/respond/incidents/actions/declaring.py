@@ -24,6 +24,7 @@ from midwatch.respond.escalation.queries import OnCallNow, policy_for, steps_of
 from midwatch.respond.incidents import phases
 from midwatch.respond.incidents.actions.impact import affect_service
 from midwatch.respond.incidents.actions.linking import link_alert
+from midwatch.respond.incidents.actions.promises import set_clocks, start_clocks
 from midwatch.respond.incidents.actions.roles import give, offer_role
 from midwatch.respond.incidents.actions.timeline import note
 from midwatch.respond.incidents.duties import IC
@@ -85,6 +86,7 @@ def declare_incident(wanted: Declaration, by: Actor) -> Incident:
         if not incident.is_backfilled:
             _offer_to_on_call(incident, user, how, by)
             _open_tasks(incident, by)
+            start_clocks(incident)
         _audit(incident, by)
         outbox.emit("incident.declared", {"incident": incident.pk, "by": by.user_id})
     return incident
@@ -227,6 +229,10 @@ def change_severity(incident: Incident, severity: str, by: Actor, *, why: str = 
         if before == severity or not Incident.objects.filter(pk=incident.pk, closed_at=None).update(severity=severity):
             return
         because = f": {clean(why, 300, is_one_line=True)}" if why.strip() else ""
+        incident.refresh_from_db()
+        if incident.is_active:
+            set_clocks(incident)
+        Incident.objects.filter(pk=incident.pk).update(prompted_at=clock.now())
         note(incident, "severity", f"{before} is now {severity}{because}", by, before=before, severity=severity)
         audit.record(by, "change severity", "incident", str(incident), {"from": before, "to": severity})
         outbox.emit("incident.severity_changed", {"incident": incident.pk, "before": before})

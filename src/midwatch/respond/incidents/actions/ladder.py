@@ -10,9 +10,11 @@ from midwatch.core import audit, clock, outbox
 from midwatch.core.actor import Actor
 from midwatch.core.text import clean
 from midwatch.respond.incidents import phases
+from midwatch.respond.incidents.actions.channels import refresh_channels
 from midwatch.respond.incidents.actions.impact import end_windows
+from midwatch.respond.incidents.actions.promises import start_clocks, stop_clocks
 from midwatch.respond.incidents.actions.timeline import note
-from midwatch.respond.incidents.models import HandOver, HandOverState, Incident, Lesson, Phase, Promise, RoleHolding
+from midwatch.respond.incidents.models import HandOver, HandOverState, Incident, Lesson, Phase, RoleHolding
 
 
 def moments_of(incident: Incident) -> dict[str, datetime | None]:
@@ -41,8 +43,10 @@ def set_phase(incident: Incident, phase: str, by: Actor, *, at: datetime | None 
         if phase == Phase.RESOLVED:
             end_windows(current, moment)
             if not was_resolved:
-                Promise.objects.filter(incident=current).update(promised_at=None, due_at=None)
+                stop_clocks(current)
+                Incident.objects.filter(pk=current.pk).update(prompted_at=now)
                 outbox.emit("incident.resolved", {"incident": current.pk, "by": by.user_id})
+        refresh_channels(current)
     incident.refresh_from_db()
     return incident
 
@@ -65,6 +69,9 @@ def step_back(incident: Incident, phase: str, by: Actor, why: str) -> Incident:
         Incident.objects.filter(pk=current.pk).update(prompted_at=clock.now())
         if was_closed:
             _give_roles_back(current)
+        current.refresh_from_db()
+        if current.is_active:
+            start_clocks(current)
         note(incident, "phase", f"not {phase} after all: {clean(why, 300, is_one_line=True)}", by, phase=phase)
         audit.record(by, "step back", "incident", str(incident), {"phase": phase})
         outbox.emit("incident.reopened", {"incident": current.pk})
@@ -103,6 +110,7 @@ def close_incident(incident: Incident, by: Actor) -> Incident:
         HandOver.objects.filter(incident=current, state=HandOverState.OFFERED).update(
             state=HandOverState.WITHDRAWN, answered_at=now
         )
+        stop_clocks(current)
         RoleHolding.objects.filter(incident=current, ended_at=None).update(ended_at=now)
         note(incident, "phase", "closed", by, phase=Phase.CLOSED)
         audit.record(by, "close", "incident", str(incident))

@@ -18,7 +18,7 @@ class Audience(models.TextChoices):
 class Promise(models.Model):
     """When one audience hears next. The clock starts at the last update, not at a blind interval (R6).
 
-    `level`: how far a breach has gone: 0 nobody asked yet, 1 the CM, 2 the IC, 3 level 2 of the service's policy.
+    `level`: how far up `cadence.ladder` it has gone: 0 nobody asked yet, 1 the CM beforehand, 2 the CM, 3 the IC, 4 level 2.
     """
 
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="promises")
@@ -117,8 +117,8 @@ class ChannelState(models.TextChoices):
 class Channel(models.Model):
     """A place where people talk about the incident, made by a provider (R2). The built-in room needs no row.
 
-    A row is an intent: a leased worker makes it, and failing never stops the incident. `wanted`: what is to be done there
-    next ("create", "headline", "archive"); `external`: the provider's ids.
+    A row is an intent: a leased worker brings the provider's room to how things stand, and failing never stops the
+    incident. `external`: the provider's ids.
     """
 
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="channels")
@@ -127,7 +127,6 @@ class Channel(models.Model):
     title = models.CharField(max_length=200, default="", db_default="")
     url = models.CharField(max_length=1_000, default="", db_default="")
     external = models.JSONField(default=dict)
-    wanted = models.JSONField(default=list)
     due_at = models.DateTimeField(null=True)
     claimed_until = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)

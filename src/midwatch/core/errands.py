@@ -1,0 +1,55 @@
+"""Rows that stand for something to be done outside, over the network: an update to a stakeholder, a chat channel to make.
+
+Whoever wants it writes the row in the transaction of the wish. `engine/errands.py` claims it with a lease, does it outside
+any transaction and writes what came of it. A crash may do one errand twice; none is lost, and a failing provider delays
+nothing else. The model has `due_at` (None: nothing to do), `claimed_until`, `attempts` and `problem`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.db import models, transaction
+
+from midwatch.core import clock, leases
+
+LEASE = timedelta(seconds=60)  # longer than any errand may take: several requests of at most 10 s each
+ATTEMPTS_MAX = 10  # with the pauses below: about four hours
+PAUSE_FIRST_SECONDS = 5
+PAUSE_MAX_SECONDS = 3_600
+M = TypeVar("M", bound=models.Model)
+
+
+def claim(rows: models.QuerySet[M], limit: int) -> list[M]:
+    """What is due of these, oldest first. `rows` repeats the condition of its index."""
+    now = clock.now()
+    due = rows.exclude(due_at=None).filter(due_at__lte=now).order_by("due_at", "pk")
+    return leases.claim(due, now=now, lease=LEASE, limit=limit)
+
+
+def finish(row: models.Model, **values: Any) -> bool:
+    """It is done. False: the lease ran out, and somebody else has it. In the caller's transaction, or its own."""
+    with transaction.atomic():
+        return _write(row, due_at=None, attempts=0, problem="", **values)
+
+
+def postpone(row: models.Model, problem: str, *, is_permanent: bool = False, **given_up: Any) -> bool:
+    """It failed: again after a pause that doubles. True: given up, with the `given_up` values."""
+    attempts = row.attempts + 1  # type: ignore[attr-defined]
+    is_over = is_permanent or attempts >= ATTEMPTS_MAX
+    pause = timedelta(seconds=min(PAUSE_FIRST_SECONDS * 2 ** min(attempts, 20), PAUSE_MAX_SECONDS))
+    with transaction.atomic():
+        _write(
+            row,
+            attempts=attempts,
+            problem=problem[:500],
+            due_at=None if is_over else clock.now() + pause,
+            **(given_up if is_over else {}),
+        )
+    return is_over
+
+
+def _write(row: models.Model, **values: Any) -> bool:
+    mine = type(row)._default_manager.filter(pk=row.pk, claimed_until=row.claimed_until)  # type: ignore[attr-defined]
+    return bool(mine.update(claimed_until=None, **values))
