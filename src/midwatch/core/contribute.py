@@ -6,6 +6,9 @@ A room that can say whether it is well has a `checks.py` with `CHECKS`: function
 A room with something to show on a lower room's page has a `panels.py` with `PANELS` (parts of the page) and `BADGES`
 (something beside each row of a list). The page names the place; it does not know who answers.
 
+A room that may stand in the way of a lower room's act ("an action item has no owner") has a `conditions.py` with
+`OBSTACLES`.
+
 A room on whose state a lower one's words depend has a `conditions.py` with `CONDITIONS`.
 """
 
@@ -112,6 +115,18 @@ class Condition:
     holds: Callable[[Any], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What stands in the way of an act on a lower room's thing. `place`: "postmortem.approve".
+
+    In `OBSTACLES` of the room's `conditions.py`. `sentences` says what is missing and what to do, nothing when all is well;
+    it is asked in the act's transaction.
+    """
+
+    place: str
+    sentences: Callable[[Any], Sequence[str]]
+
+
 @cache
 def _contributions(attribute: str, module: str = "panels") -> tuple[Any, ...]:
     found: list[Any] = []
@@ -125,6 +140,12 @@ def _contributions(attribute: str, module: str = "panels") -> tuple[Any, ...]:
 def holds(condition: str, thing: Any) -> bool:
     """Does a higher room say so of this thing?"""
     return any(one.holds(thing) for one in _contributions("CONDITIONS", "conditions") if one.name == condition)
+
+
+def obstacles(place: str, thing: Any) -> list[str]:
+    """What higher rooms demand before that act, lowest room first; empty when nothing stands in its way."""
+    asked = (one for one in _contributions("OBSTACLES", "conditions") if one.place == place)
+    return [sentence for one in asked for sentence in one.sentences(thing)]
 
 
 def panels(place: str, request: HttpRequest, thing: Any) -> list[str]:

@@ -14,6 +14,7 @@ from django.db import close_old_connections
 
 from midwatch.core.guard import guarded
 from midwatch.engine import hold
+from midwatch.learn.postmortems.actions import claim_letters, send_letter
 from midwatch.respond.incidents.actions import outside
 
 POLL_SECONDS = 1.0
@@ -35,6 +36,7 @@ ERRANDS: tuple[Errand, ...] = (
     Errand("stakeholders", outside.claim_deliveries, outside.deliver),
     Errand("incident channels", outside.claim_channels, outside.tend),
     Errand("evidence", outside.claim_evidence, outside.fetch),
+    Errand("post-mortem letters", claim_letters, send_letter),
 )
 
 

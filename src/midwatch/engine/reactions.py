@@ -17,6 +17,8 @@ from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.core.statements import Select
+from midwatch.learn.postmortems import actions as postmortems
+from midwatch.learn.postmortems.actions.reminding import on_opened
 from midwatch.people.models import Team
 from midwatch.people.queries import actor_of, administrators
 from midwatch.respond.alerts.models import Alert
@@ -90,6 +92,11 @@ def _channels_show(payload: Mapping[str, Any]) -> None:
         incidents.refresh_channels(incident)
 
 
+def _maybe_postmortem(incident_id: int) -> None:
+    """A resolved incident of a severity that demands one opens its post-mortem (R10)."""
+    postmortems.on_incident_resolved(incident_id)
+
+
 REACTIONS: Mapping[str, tuple[Handler, ...]] = {
     "alert.acknowledged": (lambda p: answers.on_acknowledged(p["alert"]), _acknowledged),
     "alert.confirmed": (lambda p: answers.on_confirmed(p["alert"]),),
@@ -111,12 +118,15 @@ REACTIONS: Mapping[str, tuple[Handler, ...]] = {
     ),
     "incident.role_offered": (lambda p: telling.on_role_offered(p["hand_over"]),),
     "incident.role_declined": (lambda p: telling.on_role_declined(p["hand_over"]),),
-    "incident.severity_changed": (_channels_show,),
+    "incident.severity_changed": (_channels_show, lambda p: _maybe_postmortem(p["incident"])),
     "incident.impact_changed": (),
-    "incident.resolved": (),
+    "incident.resolved": (lambda p: _maybe_postmortem(p["incident"]),),
     "incident.reopened": (_channels_show,),
     "incident.closed": (_channels_show,),
     "incident.update_published": (),
+    "postmortem.opened": (lambda p: on_opened(p["postmortem"]),),
+    "postmortem.waived": (),
+    "postmortem.published": (),
 }
 
 

@@ -16,6 +16,7 @@ from midwatch.core.models import OutboxEvent
 from midwatch.core.statements import Select
 from midwatch.engine import events, hold, metrics, notices, retention
 from midwatch.engine.reactions import react
+from midwatch.learn.postmortems.actions import remind_due
 from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import resolve_alert, wake_snoozed
 from midwatch.respond.alerts.actions.problems import report_silence
@@ -124,6 +125,10 @@ def _tell_of_silence(source: Source) -> int:
     return 1
 
 
+def remind_of_postmortems() -> int:
+    return 0 if hold.gate() is not None else remind_due()
+
+
 def declare_incidents() -> int:
     """Alerts that a rule names declare an incident, or join the one of their service."""
     by = Actor("A declaration rule", "engine")
@@ -164,6 +169,7 @@ JOBS: tuple[Job, ...] = (
     Job("silent sources", listen_for_silence, timedelta(seconds=1)),
     Job("forgotten hold", hold.remind, timedelta(seconds=5)),
     Job("shift messages", tell_of_shifts, timedelta(seconds=30)),
+    Job("post-mortem reminders", remind_of_postmortems, timedelta(minutes=1)),
     Job("gap warnings", tell_of_gaps, timedelta(minutes=10)),
     Job("retention", retention.forget, timedelta(seconds=1)),
 )
