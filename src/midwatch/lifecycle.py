@@ -61,6 +61,7 @@ NAVIGATION: tuple[Place, ...] = (
     Place("Alerts", "alerts:list", "bell"),
     Place("On call", "oncall:who", "phone-call", also=("schedules", "new-schedule", "policies", "page")),
     Place("Services", "catalog:services", "server", also=("sources", "new-service", "new-source")),
+    Place("Status pages", "statuspage:pages", "broadcast", is_on_phone=False, also=("new-status-page",)),
     Place("Settings", "web:settings", "settings", also=("people", "teams", "audit")),
 )
 

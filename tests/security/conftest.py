@@ -15,6 +15,8 @@ from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.people import actions as people
 from midwatch.people.models import Membership, Team
+from midwatch.respond.statuspage.actions import PageFields, create_page
+from midwatch.respond.statuspage.models import Component, Notice, Subscriber
 
 ON_CALL = datetime(2026, 1, 8, 12, 0, tzinfo=UTC)  # cy's week on payments-primary
 
@@ -30,6 +32,13 @@ def doors(db: None) -> Iterator[Doors]:
         others = Team.objects.create(name="others", display_name="Others", created_at=ON_CALL)
         Service.objects.create(name="other-thing", display_name="Other", team=others, created_at=ON_CALL)
         Membership.objects.create(team=others, user=stranger, role="manager", position=0)
+        page = create_page("shop", PageFields(world.team, "Shop"), BY)
+        known = {"page": page, "wire_id": "one", "created_at": ON_CALL}
+        Component.objects.create(name="Checkout", started_on=ON_CALL.date(), updated_at=ON_CALL, **known)
+        Notice.objects.create(
+            kind="incident", name="Cards", status="resolved", updated_at=ON_CALL, started_at=ON_CALL, **known
+        )
+        Subscriber.objects.create(kind="email", address="vera@example.org", **known)
     clients = {"nobody": Client()}
     for user in (world.ana, world.bo, world.cy, world.vi, stranger):
         clients[user.name] = Client()

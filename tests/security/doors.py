@@ -56,10 +56,20 @@ WEB: dict[str, str] = {
     "people:teams": READ, "people:new-team": ADMINISTRATOR, "people:team": READ, "people:edit-team": MANAGER,
     "people:test-team": MANAGER, "people:delete-team": ADMINISTRATOR,
     "api:openapi": READ, "api:docs": READ, "api:docs-asset": READ,
+    "statuspage:pages": READ, "statuspage:create": MEMBER, "statuspage:page": READ, "statuspage:edit": TEAM,
+    "statuspage:delete": TEAM, "statuspage:new_link": TEAM, "statuspage:add_component": TEAM,
+    "statuspage:component": TEAM, "statuspage:remove_component": TEAM, "statuspage:subscribers": READ,
+    "statuspage:subscriber": TEAM, "statuspage:new_notice": TEAM, "statuspage:new_maintenance": TEAM,
+    "statuspage:notice": TEAM, "statuspage:postmortem": TEAM, "statuspage:delete_notice": TEAM,
+    "status:home": READ, "status:home_slash": READ, "status:look": READ, "status:history": READ, "status:atom": READ,
+    "status:rss": READ, "status:badge": READ, "status:notice": READ, "status:api": READ, "status:subscribe": ANYONE,
+    "status:confirm": ANYONE, "status:unsubscribe": ANYONE,
     "healthz": READ, "readyz": READ, "metrics": READ,
 }  # fmt: skip
 OPEN_TO_READ = {
     "web:login", "web:access-link", "web:setup", "escalation:landing", "escalation:hook_root", "escalation:hook",
+    "status:home", "status:home_slash", "status:look", "status:history", "status:atom", "status:rss", "status:badge",
+    "status:notice", "status:api", "status:subscribe", "status:confirm", "status:unsubscribe",
     "oncall:calendar", "api:openapi", "api:docs", "api:docs-asset", "healthz", "readyz", "metrics",
 }  # fmt: skip
 ENDS = "2026-01-09T12:00:00Z"
@@ -83,11 +93,12 @@ API_READS = {
 }  # fmt: skip
 NAMES = {
     "services": "checkout", "sources": "prometheus", "schedules": "payments-primary", "policies": "payments",
-    "people": "cy", "teams": "payments", "users": "cy",
+    "people": "cy", "teams": "payments", "users": "cy", "status-pages": "shop", "status": "shop",
 }  # fmt: skip
 VALUES = {
     "<int:number>": "1", "<int:pk>": "1", "<int:id>": "1", "<slug:method>": "hook", "<str:token>": "unknown",
     "<str:provider>": "twilio", "<path:rest>": "sms", "<str:name>": "none.css",
+    "<slug:wire_id>": "one", "<path:what>": "summary.json",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from midwatch.core.guard import guarded
 from midwatch.engine import hold
 from midwatch.learn.postmortems.actions import claim_letters, send_letter
 from midwatch.respond.incidents.actions import outside
+from midwatch.respond.statuspage.actions import sending as subscribers
 
 POLL_SECONDS = 1.0
 SENDERS = 4
@@ -37,6 +38,7 @@ ERRANDS: tuple[Errand, ...] = (
     Errand("incident channels", outside.claim_channels, outside.tend),
     Errand("evidence", outside.claim_evidence, outside.fetch),
     Errand("post-mortem letters", claim_letters, send_letter),
+    Errand("subscribers of status pages", subscribers.claim, subscribers.deliver),
 )
 
 

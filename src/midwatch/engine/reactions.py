@@ -26,6 +26,8 @@ from midwatch.respond.escalation.actions import answers, page_somebody
 from midwatch.respond.incidents import actions as incidents
 from midwatch.respond.incidents.actions import telling
 from midwatch.respond.incidents.models import Incident
+from midwatch.respond.statuspage import actions as statuspage
+from midwatch.respond.statuspage.actions import sending as subscribers
 
 REACTIONS_DUE = Select(
     lambda now: (
@@ -119,14 +121,19 @@ REACTIONS: Mapping[str, tuple[Handler, ...]] = {
     "incident.role_offered": (lambda p: telling.on_role_offered(p["hand_over"]),),
     "incident.role_declined": (lambda p: telling.on_role_declined(p["hand_over"]),),
     "incident.severity_changed": (_channels_show, lambda p: _maybe_postmortem(p["incident"])),
-    "incident.impact_changed": (),
+    "incident.impact_changed": (lambda p: incidents.keep_outage(p["window"], p["incident"]),),
     "incident.resolved": (lambda p: _maybe_postmortem(p["incident"]),),
     "incident.reopened": (_channels_show,),
     "incident.closed": (_channels_show,),
-    "incident.update_published": (),
+    "incident.update_published": (lambda p: statuspage.incident_said(p["update"]),),
     "postmortem.opened": (lambda p: on_opened(p["postmortem"]),),
     "postmortem.waived": (),
     "postmortem.published": (),
+    "outage.changed": (lambda p: statuspage.outage_changed(p["outage"]),),
+    "statuspage.update.published": (subscribers.fan_out_update,),
+    "statuspage.component.changed": (subscribers.fan_out_change,),
+    "statuspage.maintenance.reminder": (subscribers.fan_out_reminder,),
+    "statuspage.postmortem.published": (subscribers.fan_out_postmortem,),
 }
 
 

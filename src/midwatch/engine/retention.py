@@ -24,6 +24,7 @@ from midwatch.respond.alerts.actions import retention as alerts
 from midwatch.respond.escalation.actions import retention as escalation
 from midwatch.respond.notify.actions import retention as notify
 from midwatch.respond.oncall import actions as oncall
+from midwatch.respond.statuspage.actions import sending, subscribers
 from midwatch.settings import settings
 
 NAME = "retention"
@@ -91,6 +92,8 @@ def _work(now: datetime) -> Iterator[Callable[[], int]]:
     yield lambda: alerts.forget_maintenance(old, ROWS)
     yield lambda: catalog.forget_changes(old, ROWS)
     yield lambda: oncall.forget_overrides(old, ROWS)
+    yield lambda: sending.forget_messages(now - sending.KEPT, ROWS)
+    yield lambda: subscribers.forget(ROWS)
     yield lambda: audit.forget(now - timedelta(days=days.audit_retention_days), ROWS)
     yield lambda: files.forget_loose(now - LOOSE_FILES_KEPT, FILES)
     yield lambda: topics.forget_old(now, ROWS)

@@ -30,6 +30,7 @@ from midwatch.respond.notify.actions import advance_due_pages, pass_on_overdue
 from midwatch.respond.notify.actions.claiming import OUTSTANDING
 from midwatch.respond.notify.models import Delivery, Page, PageState
 from midwatch.respond.notify.outlet import Outlet, sending_through
+from midwatch.respond.statuspage.actions import move_maintenances
 
 ESCALATIONS = Escalation.objects.exclude(due_at=None).order_by("due_at").values_list("due_at", flat=True)
 PAGES = (
@@ -167,6 +168,7 @@ JOBS: tuple[Job, ...] = (
     Job("snoozes", end_snoozes, timedelta(seconds=1)),
     Job("expired alerts", expire_alerts, timedelta(seconds=5)),
     Job("silent sources", listen_for_silence, timedelta(seconds=1)),
+    Job("maintenance of status pages", move_maintenances, timedelta(seconds=1)),
     Job("forgotten hold", hold.remind, timedelta(seconds=5)),
     Job("shift messages", tell_of_shifts, timedelta(seconds=30)),
     Job("post-mortem reminders", remind_of_postmortems, timedelta(minutes=1)),

@@ -44,6 +44,8 @@ HEADERS = {
 # What phones and providers open may come by any name that leads here: a proxy that lets only these through, a tunnel.
 ANY_HOST = ("/p/", "/hooks/", "/ical/", "/status/", "/healthz", "/readyz", "/metrics", django_settings.STATIC_URL)
 
+NOBODYS = ("/status/",)  # the same bytes for everybody, in the page's own zone: asking who looks would vary them
+
 
 class SecurityHeaders:
     """A view that needs other words sets its own header; what it set is left alone."""
@@ -128,6 +130,8 @@ class Viewer:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(NOBODYS):
+            return self.get_response(request)
         user = request.user
         if isinstance(user, User) and is_zone(user.time_zone):
             timezone.activate(zone(user.time_zone))

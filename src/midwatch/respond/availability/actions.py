@@ -1,7 +1,7 @@
 """Every write of availability. A refusal is a `ValueError` whose text says what to do instead.
 
 Who keeps windows of its own (incidents: which service was hit from when to when) writes them here, with its `origin`,
-and keeps the row's id.
+and keeps the row's id. What was worked out from them is made anew by the event "outage.changed".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from midwatch.catalog.models import Service
-from midwatch.core import audit, clock
+from midwatch.core import audit, clock, outbox
 from midwatch.core.actor import Actor
 from midwatch.core.text import clean
 from midwatch.respond.availability.models import Outage, OutageLevel
@@ -75,6 +75,7 @@ def open_outage(
             created_at=now,
         )
         audit.record(by, "open outage", "service", service.name, {"outage": outage.pk, **_shown(outage)})
+        _tell(outage)
     return outage
 
 
@@ -110,6 +111,7 @@ def withdraw_outage(outage: Outage, by: Actor, reason: str = "") -> Outage:
         current.save(update_fields=["withdrawn_at"])
         detail = {"outage": current.pk, "reason": clean(reason, NOTE_MAX), **_shown(current)}
         audit.record(by, "withdraw outage", "service", current.service.name, detail)
+        _tell(current)
     return current
 
 
@@ -129,7 +131,12 @@ def _change(current: Outage, by: Actor, verb: str, values: dict[str, Any]) -> Ou
         "after": {name: after[name] for name in changed},
     }
     audit.record(by, verb, "service", current.service.name, detail)
+    _tell(current)
     return current
+
+
+def _tell(outage: Outage) -> None:
+    outbox.emit("outage.changed", {"outage": outage.pk})
 
 
 def _shown(outage: Outage) -> dict[str, Any]:

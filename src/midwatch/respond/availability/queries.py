@@ -43,8 +43,9 @@ def open_outages(services: Collection[int], *, is_public: bool = False) -> Query
 
 
 def outages_from(origin: str) -> QuerySet[Outage]:
-    """What one origin, such as "incident/42", has written and not withdrawn."""
-    return Outage.objects.filter(origin=origin, withdrawn_at=None).exclude(origin="").order_by("starts_at", "pk")
+    """What one origin, such as "incident/42", or a part of it ("incident/42/7") has written and not withdrawn."""
+    mine = Q(origin=origin) | Q(origin__startswith=f"{origin}/")
+    return Outage.objects.filter(mine, withdrawn_at=None).exclude(origin="").order_by("starts_at", "pk")
 
 
 def levelled(outages: Iterable[Outage], until: datetime) -> dict[int, list[tuple[Level, Interval]]]:

@@ -81,6 +81,16 @@ LOOKS: Mapping[str, Look] = {
     "override": Look(gettext_lazy("Override"), "replace", "violet"),
     "from code": Look(gettext_lazy("From code"), "file-code", "quiet"),
     "shadow": Look(gettext_lazy("Shadow: nothing is sent"), "ghost", "violet"),
+    # status pages: what stands on them, and what is said on the whole
+    "operational": Look(gettext_lazy("Operational"), "circle-check", "ok"),
+    "under_maintenance": Look(gettext_lazy("Under maintenance"), "tool", "info"),
+    "degraded_performance": Look(gettext_lazy("Degraded performance"), "alert-triangle", "warn"),
+    "partial_outage": Look(gettext_lazy("Partial outage"), "alert-triangle", "warn"),
+    "major_outage": Look(gettext_lazy("Major outage"), "alert-octagon", "danger"),
+    "none": Look(gettext_lazy("No impact"), "circle-check", "ok"),
+    "minor": Look(gettext_lazy("Minor impact"), "alert-triangle", "warn"),
+    "major": Look(gettext_lazy("Major impact"), "alert-octagon", "danger"),
+    "critical": Look(gettext_lazy("Critical impact"), "alert-octagon", "danger"),
 }
 PRIORITIES: Mapping[str, Look] = {
     "P1": Look(gettext_lazy("P1 critical"), "urgent", "danger"),

@@ -21,6 +21,7 @@ from midwatch.respond.incidents.actions.impact import (
 )
 from midwatch.respond.incidents.actions.ladder import close_incident, set_lesson, set_phase, step_back
 from midwatch.respond.incidents.actions.linking import link_alert, link_incident, merge, unlink_alert
+from midwatch.respond.incidents.actions.outages import keep_outage
 from midwatch.respond.incidents.actions.promises import decide_on_long, keep_promises
 from midwatch.respond.incidents.actions.prompting import ask_for_tasks, prompt_due
 from midwatch.respond.incidents.actions.responders import add_responder, on_alert_acknowledged, on_alert_resolved
@@ -66,6 +67,7 @@ __all__ = [
     "declare_by_rule",
     "declare_incident",
     "end_role",
+    "keep_outage",
     "keep_promises",
     "link_alert",
     "link_incident",
