@@ -15,6 +15,7 @@ from django.db import IntegrityError, OperationalError, ProgrammingError, connec
 from django.db.utils import NotSupportedError
 
 from midwatch.core import sqlite_library
+from midwatch.core.sqlite import cache
 from midwatch.core.sqlite.base import DatabaseWrapper, first_word
 from midwatch.core.sqlite.ticket import Ticket, TicketTimeoutError, ticket_path
 
@@ -299,3 +300,25 @@ def test_a_database_in_memory_has_no_ticket(database: Callable[..., DatabaseWrap
 def test_the_ticket_of_a_test_database_is_its_own(tmp_path: Path) -> None:
     assert ticket_path(tmp_path / "midwatch.sqlite3") == tmp_path / "write.lock"
     assert ticket_path(tmp_path / "test_gw1.sqlite3") == tmp_path / "test_gw1.sqlite3.write.lock"
+
+
+def test_a_thread_that_asks_little_keeps_little(database: Callable[..., DatabaseWrapper]) -> None:
+    def kept() -> int:
+        with main_connection().cursor() as cursor:
+            cursor.execute("PRAGMA cache_size")
+            return -int(cursor.fetchone()[0])
+
+    def in_helper(found: list[int]) -> None:
+        cache.is_helper_thread()
+        made = database()
+        with made.cursor() as cursor:
+            cursor.execute("PRAGMA cache_size")
+            found.append(-int(cursor.fetchone()[0]))
+        made.close()
+
+    found: list[int] = []
+    helper = threading.Thread(target=in_helper, args=(found,))
+    helper.start()
+    helper.join(10)
+    assert found == [cache.KIB_OF_HELPERS]
+    assert kept() == cache.KIB, "other threads keep what they kept"

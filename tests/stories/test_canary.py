@@ -16,6 +16,7 @@ from midwatch.engine.models import Canary
 from midwatch.intake import canary as door
 from midwatch.people.models import User
 from midwatch.people.queries import people as everybody
+from midwatch.respond.alerts.actions import record
 from midwatch.respond.alerts.models import OPEN, Alert
 from midwatch.respond.alerts.queries import AlertFilter, alerts
 from midwatch.respond.escalation.models import Escalation
@@ -96,6 +97,43 @@ def test_a_number_is_never_taken(story: Story, flight: Flight) -> None:
     first = story.fires(title="one")
     flight.minutes(2)
     assert (story.fires(title="two").number or 0) == (first.number or 0) + 1
+
+
+def test_it_is_recorded_in_one_batch_with_real_events_and_counted_once(story: Story, flight: Flight) -> None:
+    """The real deduplication has it: a repeat counts up, and opens nothing."""
+    ana = story.phones("ana")[0]
+    story.policy(steps=[("ana", "0m")])
+    source = story.source()
+    flight.keeper.step()
+    story.arrives(source, {"title": "disk full", "priority": "P1"})
+    with mock.patch("midwatch.engine.events.record", wraps=record) as recorded:
+        story.settle()
+    (given,) = [call.args[0] for call in recorded.call_args_list]
+    assert sorted({arrival.event.title.split()[0] for arrival in given}) == ["canary", "disk"]
+    alert = Alert.objects.get(dedup_key__startswith=canary.PREFIX)
+    assert (alert.count, alert.number, alert.source, alert.team, alert.is_test) == (
+        canary.TIMES,
+        None,
+        None,
+        None,
+        True,
+    )
+    assert flight.keeper.step(), "it arrived"
+    ana.rings_with("disk full")
+    assert [one.title for one in Alert.objects.all()] == ["disk full"]
+
+
+def test_a_deduplication_that_counts_nothing_is_seen(story: Story, flight: Flight) -> None:
+    flight.minutes(1)
+    with mock.patch("midwatch.engine.canary.TIMES", 1):  # the repeat never comes to be counted
+        clock.forward(timedelta(minutes=1))
+        flight.keeper.step()
+        arrived = canary.arrivals([Canary.objects.order_by("-pk").values_list("token", flat=True)[0]])
+    with transaction.atomic():
+        canary.opened([alert for alert, _ in record(arrived).opened])
+    clock.forward(timedelta(seconds=31))
+    flight.step()
+    assert canary.last().problem == "its event and the repeat of it are not one alert"
 
 
 def broken_lane(flight: Flight) -> None:

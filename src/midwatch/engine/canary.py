@@ -1,9 +1,10 @@
 """The canary: each minute a synthetic event goes the whole way of a page, and only its arrival says that Midwatch is well.
 
-In through the lane's door with a key of its own, into the event log, out of it in order with everything else, an alert
-with an escalation, a page, a message, the pool and its receipt: the same code and tables as a real one. What is left out
-is the vendor's parser before and the vendor's wire behind. Its alert is a test: no number, in no list or count; its user
-is hidden from everything that asks for people; both its rows and its raw event are gone within the hour.
+In through the lane's door with a key of its own, into the event log, out of it in order with everything else, recorded and
+deduplicated in one batch with it, an alert with an escalation, a page, a message, the pool and its receipt: the same code
+and tables as a real one. What is left out is the vendor's parser before and the vendor's wire behind. Its alert is a test:
+no number, in no list or count; its user is hidden from everything that asks for people; both its rows and its raw event are
+gone within the hour.
 
 One canary a minute in all, whichever node is first. The one who sent it asks for the dead-man ping when it arrives.
 During a restore hold none flies: nobody is paged then, so nothing outside should hear that all is well.
@@ -24,15 +25,15 @@ from django.db.models import QuerySet
 
 from midwatch.core import clock, net
 from midwatch.core.actor import ENGINE
-from midwatch.core.integration import NULL_CHANNEL
+from midwatch.core.integration import NULL_CHANNEL, Event
 from midwatch.engine import canary_metrics, hold
 from midwatch.engine.models import Canary
 from midwatch.intake import canary as door
 from midwatch.intake import log as event_log
 from midwatch.intake.records import CANARY, LogError, microseconds
 from midwatch.people.models import CANARY_USER, ContactMethod, NotificationRule, Role, Urgency, User
-from midwatch.respond.alerts.actions import open_alert, resolve_alert
-from midwatch.respond.alerts.models import OPEN, Alert
+from midwatch.respond.alerts.actions import Arrival, resolve_alert
+from midwatch.respond.alerts.models import OPEN, Alert, Source
 from midwatch.respond.escalation.actions import page_administrators
 from midwatch.respond.escalation.models import Escalation
 from midwatch.respond.notify.models import Page
@@ -42,6 +43,7 @@ log = logging.getLogger("midwatch.canary")
 ARRIVES_WITHIN = timedelta(seconds=30)
 ABANDONED_AFTER = timedelta(seconds=60)  # its node ended: another one writes down how far it came
 KEPT = timedelta(hours=1)
+TIMES = 2  # the event is recorded so often
 IN_A_ROW = 2  # so many failures before somebody is told, so many arrivals before it is over
 DOOR_SECONDS = 10.0
 PREFIX = "midwatch/canary/"
@@ -103,21 +105,34 @@ def _write(token: str) -> None:
 # -- out of the log: the engine, in the transaction that moves it on -----------------------------------------------------
 
 
-def open_alerts(tokens: Sequence[str]) -> None:
-    """An alert and an escalation that is due, for each that is expected: an old one that is read again is nothing."""
+def arrivals(tokens: Sequence[str]) -> list[Arrival]:
+    """Each one that is expected, twice: who repeats an event must not open a second alert. An old one that is read again
+    is nothing."""
     now = clock.now()
     expected = Canary.objects.filter(token__in=tokens, read_at=None, failed_at=None, sent_at__gt=now - ARRIVES_WITHIN)
-    for canary in expected:
-        alert = open_alert(
-            title=f"canary {canary.token[:8]}",
-            by=ENGINE,
-            priority="P5",
+    return [
+        Arrival(
+            Source(name="midwatch-canary", type="generic"),
+            Event(key=f"{PREFIX}{canary.token}", status="firing", title=f"canary {canary.token[:8]}"),
+            canary.sent_at,
             is_test=True,
-            dedup_key=f"{PREFIX}{canary.token}",
-            urgency="low",
+            priority="P5",
         )
+        for canary in expected
+        for _ in range(TIMES)
+    ]
+
+
+def opened(alerts: Sequence[Alert]) -> None:
+    """Their alerts, each with an escalation that is due; one whose repeat was not counted goes no further."""
+    now = clock.now()
+    for alert in alerts:
+        canary = Canary.objects.filter(token=alert.dedup_key.removeprefix(PREFIX))
+        if alert.count != TIMES:
+            canary.update(read_at=now, alert_id=alert.pk, problem="its event and the repeat of it are not one alert")
+            continue
         Escalation.objects.create(alert=alert, direct_user=_user(now), round_started_at=now, due_at=now)
-        Canary.objects.filter(pk=canary.pk).update(read_at=now, alert_id=alert.pk)
+        canary.update(read_at=now, alert_id=alert.pk)
 
 
 def _user(now: datetime) -> User:
@@ -224,6 +239,8 @@ def _how_far(canary: Canary) -> tuple[str, str]:
         return "intake", canary.problem or "the lane did not answer"
     if canary.read_at is None:
         return "events", "the lane took it, and no engine read it from the event log"
+    if page is None and canary.problem:
+        return "events", canary.problem
     if page is None:
         return "escalation", "it became an alert, and its escalation did not run"
     return "channel", "its page was due, and the channel's pool did not send it"

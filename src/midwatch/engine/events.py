@@ -130,10 +130,11 @@ def process(records: list[Record]) -> tuple[int, int]:
     acknowledges must not wait for a storm.
     """
     parsed, count, items = parse_all(records)
-    if parsed.canaries:
-        canary.open_alerts(parsed.canaries)
-    if parsed.arrivals:
-        start(record(parsed.arrivals).opened)
+    arrivals = parsed.arrivals + (canary.arrivals(parsed.canaries) if parsed.canaries else [])
+    if arrivals:
+        opened = record(arrivals).opened
+        canary.opened([alert for alert, _ in opened if alert.source_id is None])
+        start([(alert, owner) for alert, owner in opened if alert.source_id is not None])
     insert_rows(parsed.changes)
     for source, kind, reason, token in _once_a_source(parsed.problems):
         start(report_problem(source, kind, reason, token=token).opened)

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from midwatch.core import clock, integration
 from midwatch.core.guard import guarded
 from midwatch.core.integration import DeliveryError
+from midwatch.core.sqlite import cache
 from midwatch.core.statements import Select
 from midwatch.engine.tick import paging
 from midwatch.respond.notify.actions import claim_deliveries, claim_polls, poll_claimed, send_claimed
@@ -76,7 +77,9 @@ class ChannelPool:
         self._woken = threading.Event()
         self._looking = threading.Event()  # cuts the gathering of receipts short
         self._stop = threading.Event()
-        self._executor = ThreadPoolExecutor(senders, thread_name_prefix=f"send-{channel}")
+        self._executor = ThreadPoolExecutor(
+            senders, thread_name_prefix=f"send-{channel}", initializer=cache.is_helper_thread
+        )
         self._thread = threading.Thread(target=self._run, name=f"pool-{channel}", daemon=True)
 
     def start(self) -> None:
@@ -120,6 +123,7 @@ class ChannelPool:
         self._write()
 
     def _run(self) -> None:
+        cache.is_helper_thread()
         while not self._stop.is_set():
             is_woken = self._woken.wait(POLL_SECONDS)
             if not is_woken:

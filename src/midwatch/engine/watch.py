@@ -16,6 +16,7 @@ from midwatch import __version__
 from midwatch.core import clock, guard, integration, net
 from midwatch.core.integration import NULL_CHANNEL
 from midwatch.core.models import OutboxEvent
+from midwatch.core.sqlite import cache
 from midwatch.engine import canary, canary_metrics, clock_steps, hold, metrics, peers
 from midwatch.engine.models import Node
 from midwatch.engine.tick import lateness
@@ -168,6 +169,7 @@ class Watch:
 
     def _look(self) -> None:
         """Beside the loop: slow, stuck, given up; and the dead-man ping while all is well."""
+        cache.is_helper_thread()
         is_slow = False
         while not self._stop.wait(1.0):
             still = clock.monotonic() - self._ticked
@@ -204,6 +206,7 @@ class Watch:
 
     def _fly(self) -> None:
         """Beside the loop as well: canaries, and a look at the peers."""
+        cache.is_helper_thread()
         while not self._stop.wait(1.0):
             close_old_connections()
             if self._keeper is not None and guard.guarded("canary", self._keeper.step, otherwise=False):

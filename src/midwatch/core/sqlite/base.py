@@ -15,6 +15,7 @@ import pysqlite3.dbapi2
 from django.db.utils import NotSupportedError, OperationalError, ProgrammingError
 
 from midwatch.core import sqlite_library
+from midwatch.core.sqlite import cache
 from midwatch.core.sqlite.ticket import Ticket, TicketTimeoutError, ticket_path
 
 sqlite_library.swap_in()  # before Django's backend takes hold of a library
@@ -70,7 +71,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             params["database"] = str(params["database"])
         self.transaction_mode = "IMMEDIATE"  # DEFERRED failed 699 of 800 read-then-write transactions
         given: list[str] = self.init_commands  # type: ignore[has-type]
-        self.init_commands = [*PRAGMAS.split(";"), *given]
+        self.init_commands = [*PRAGMAS.split(";"), cache.pragma(), *given]
         return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:

@@ -33,6 +33,15 @@ LATEST = Select(
         .values_list("source_id", "dedup_key", "latest")
     )
 )
+LATEST_OF_OUR_OWN = Select(
+    lambda keys: (
+        Alert.objects.filter(source=None, dedup_key__in=keys)
+        .order_by()
+        .values("dedup_key")
+        .annotate(latest=Max("id"))
+        .values_list("dedup_key", "latest")
+    )
+)
 ALERTS = Select(lambda ids: Alert.objects.select_related("service").filter(pk__in=ids))
 SEEN_AGAIN = Update(
     lambda ids, times, now: (
@@ -45,7 +54,10 @@ SERVICES = Select(lambda names: Service.objects.select_related("team").filter(na
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One event of one source, as the engine read it. `priority`: set by Midwatch itself, past the source's words."""
+    """One event of one source, as the engine read it. `priority`: set by Midwatch itself, past the source's words.
+
+    `source`: one that is in no table (no pk, no service) is Midwatch itself; its alerts have no source.
+    """
 
     source: Source
     event: Event
@@ -91,13 +103,14 @@ def record(arrivals: Sequence[Arrival]) -> Recorded:
 
 
 def _key(arrival: Arrival) -> Key:
-    return arrival.source.pk, clean(arrival.event.key, KEY_MAX)
+    return arrival.source.pk or 0, clean(arrival.event.key, KEY_MAX)
 
 
 def _newest_of(arrivals: Sequence[Arrival]) -> dict[Key, Alert]:
     keys = {_key(arrival) for arrival in arrivals}
-    found = LATEST({source for source, _ in keys}, {key for _, key in keys})
+    found = LATEST({source for source, _ in keys if source}, {key for source, key in keys if source})
     ids = [latest for source_id, key, latest in found if (source_id, key) in keys]
+    ids += [latest for _, latest in LATEST_OF_OUR_OWN({key for source, key in keys if not source})]
     return {(alert.source_id or 0, alert.dedup_key): alert for alert in ALERTS(ids)}
 
 
@@ -153,16 +166,16 @@ def _actor(arrival: Arrival) -> Actor:
 def _new_alert(batch: _Batch, arrival: Arrival, key: str) -> Alert:
     event, source = arrival.event, arrival.source
     service = batch.services.get(event.labels.get(source.service_label, "")) if source.service_label else None
-    service = service or source.service
+    service = service or (source.service if source.service_id else None)
     priority = arrival.priority or grouping.priority_of(
         event, priority_label=source.priority_label, priorities=source.priorities
     )
     alert = Alert(
         is_test=arrival.is_test,
-        source=source,
+        source=source if source.pk else None,
         dedup_key=key,
         service=service,
-        team=service.team,
+        team=service.team if service else None,
         title=clean(event.title, TITLE_MAX, is_one_line=True) or "(no title)",
         description=clean(event.description, DESCRIPTION_MAX),
         priority=priority,
