@@ -20,6 +20,7 @@ import pysqlite3.dbapi2 as sqlite
 from django.db import connection
 
 from midwatch.core import clock, wake
+from midwatch.core.sqlite import cache
 from midwatch.core.statements import Select, Update
 from midwatch.intake.canary import CANARY_SOURCE
 from midwatch.intake.models import Offset
@@ -210,6 +211,7 @@ class SqliteLog:
                 return None
             found = _connect(self.path, mode="rw")  # reading a WAL file may have to write its index
             found.execute("PRAGMA query_only=ON")
+            found.execute(f"PRAGMA cache_size=-{cache.KIB_OF_HELPERS}")  # what was read is not read again
             self._local.connection = found
         return found
 
