@@ -5,9 +5,11 @@ import { spell } from "./rel-time.js";
 
 const HIDDEN_PAUSE_MS = 60_000;
 const STALE_MS = 15_000;
+const STALE_STREAM_MS = 40_000; // it beats every 15 s
 // The badge in the page's head polls too, but says nothing of how fresh the page below it is.
 const POLLS = '[hx-trigger*="every"]:not(.calls-live)';
-const state = { answeredAt: Date.now(), isFailing: false, polledAt: new WeakMap() };
+// `stream`: "open", "polling" where one is wanted and there is none, "" where nobody asked (topics.js).
+export const state = { answeredAt: Date.now(), isFailing: false, polledAt: new WeakMap(), stream: "" };
 const isPoll = (ctx) => ctx?.sourceEvent?.type === "every";
 const contextOf = (event) => event.detail?.ctx;
 
@@ -58,7 +60,7 @@ export function toast(text) {
   setTimeout(() => note.remove(), 12_000);
 }
 
-function show() {
+export function show() {
   for (const element of document.querySelectorAll("live-status")) element.show?.();
 }
 
@@ -82,10 +84,12 @@ customElements.define("live-status", class extends HTMLElement {
     const age = Date.now() - state.answeredAt;
     const isPolling = document.querySelector(POLLS) !== null;
     const isOffline = !navigator.onLine || (state.isFailing && age > STALE_MS);
-    const isStale = !isOffline && isPolling && (state.isFailing || age > STALE_MS);
+    const staleMs = state.stream === "open" ? STALE_STREAM_MS : STALE_MS;
+    const isStale = !isOffline && isPolling && (state.isFailing || age > staleMs);
     this.classList.toggle("is-offline", isOffline);
     this.classList.toggle("is-stale", isStale);
-    const { live, stale, offline } = this.dataset;
+    const { stale, offline, polling } = this.dataset;
+    const live = state.stream === "polling" ? polling : this.dataset.live;
     const seconds = Math.floor(age / 1000);
     let text = isOffline ? offline : isStale ? stale : isPolling ? live : "";
     // Only words that change rarely: a screen reader says each change of this region.

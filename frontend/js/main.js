@@ -3,6 +3,7 @@ import "htmx.org/dist/htmx.esm.js";
 import "htmx.org/dist/ext/hx-ptag.js";
 import "./rel-time.js";
 import "./live.js";
+import "./topics.js";
 import "./bulk-select.js";
 import "./keys.js";
 import "./small.js";

@@ -77,6 +77,7 @@ OPEN_PAGES: dict[str, tuple[str, ...]] = {
 NOT_SCREENS = {
     "": "for machines: health and metrics",
     "web:calls": "a part of every page, for htmx only",
+    "web:live": "the stream that open pages listen to",
     "web:setup": "only before the first account: tests/browser/test_people_screens_browser.py",
     "web:wizard": "leads to the next step",
     "escalation:hook_root": "for providers",

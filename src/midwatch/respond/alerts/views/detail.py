@@ -97,6 +97,7 @@ def alert_detail(request: HttpRequest, number: int) -> HttpResponse:
     shown = found[:ENTRIES_SHOWN]
     context: dict[str, Any] = {
         "alert": alert,
+        "alert_topic": f"alert:{alert.pk}",
         "entries": shown,
         "poll_url": f"{here}?before={before_id}" if before_id else here,
         "newest_url": here if before_id else "",
