@@ -7,7 +7,7 @@ from django.db import models
 from midwatch.core.quick import Quick
 
 
-class AuditEntry(models.Model):
+class AuditEntry(Quick):
     """Who did what to what, and by which way. Written by `core.audit.record` with the act; never changed."""
 
     at = models.DateTimeField()

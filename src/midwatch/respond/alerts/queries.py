@@ -22,6 +22,7 @@ from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus, Maintenance
 
 PAGE_MAX = 200
 TIMELINE_MAX = 500
+SIMILAR_MAX = 5
 COUNT_MAX = 1_000
 BRANCH_TEAMS_MAX = 50
 SHORT_WORD = 3  # what the indexes of titles know: any three letters that follow each other
@@ -199,22 +200,34 @@ class Similar:
     what_helped: str  # the last note before it was resolved, or ""
 
 
-def similar(alert: Alert, *, limit: int = 5) -> list[Similar]:
+def _like_it(same: QuerySet[Alert], since: datetime, pk: int) -> QuerySet[Alert]:
+    lately = same.filter(created_at__gte=since, is_test=False).exclude(pk=pk)
+    return lately.select_related("resolved_by").order_by("-id")[:SIMILAR_MAX]
+
+
+_SAME_KEY = Select(
+    lambda source, key, since, pk: _like_it(Alert.objects.filter(source_id=source, dedup_key=key), since, pk)
+)
+_SAME_TITLE = Select(
+    lambda service, title, since, pk: _like_it(Alert.objects.filter(service_id=service, title=title), since, pk)
+)
+_NOTES = Select(
+    lambda alerts: (
+        TimelineEntry.objects.filter(alert_id__in=alerts, kind="note")
+        .order_by("id")
+        .values_list("alert_id", "text")[:TIMELINE_MAX]
+    )
+)
+
+
+def similar(alert: Alert) -> list[Similar]:
     """The same condition in the last 30 days (same source and key, else same service and title), with what fixed it."""
     since = clock.now() - timedelta(days=30)
     if alert.source_id:
-        same = Alert.objects.filter(source=alert.source_id, dedup_key=alert.dedup_key)
+        found = _SAME_KEY(alert.source_id, alert.dedup_key, since, alert.pk)
     else:
-        same = Alert.objects.filter(service=alert.service_id, title=alert.title)
-    found = list(
-        same.filter(created_at__gte=since, is_test=False)
-        .exclude(pk=alert.pk)
-        .select_related("resolved_by")
-        .order_by("-id")[:limit]
-    )
-    notes: dict[int, str] = {}
-    for note in TimelineEntry.objects.filter(alert__in=found, kind="note").order_by("id")[:TIMELINE_MAX]:
-        notes[note.alert_id] = note.text
+        found = _SAME_TITLE(alert.service_id, alert.title, since, alert.pk)
+    notes = dict(_NOTES([one.pk for one in found]))
     return [Similar(one, notes.get(one.pk, "")) for one in found]
 
 

@@ -38,6 +38,7 @@ _TARGETS = Select(
         .order_by("position", "id")
     )
 )
+_OF_ALERT = Select(lambda alert: Escalation.objects.select_related("policy", "leader__alert").filter(alert_id=alert))
 
 
 class OnCallNow:
@@ -123,8 +124,7 @@ def policy_for(service: Service | None, team: Team | None) -> EscalationPolicy |
 
 
 def steps_of(policy: EscalationPolicy) -> list[PolicyStep]:
-    found = PolicyStep.objects.filter(policy=policy)
-    return list(found.prefetch_related("targets__schedule", "targets__team", "targets__user").order_by("position"))
+    return steps_by_policy([policy.pk])[policy.pk]
 
 
 def steps_by_policy(policies: Iterable[int]) -> dict[int, list[PolicyStep]]:
@@ -194,7 +194,7 @@ class Progress:
 
 def progress(alert: Alert) -> Progress | None:
     """None for an alert that was never escalated."""
-    escalation = Escalation.objects.select_related("policy", "leader__alert").filter(alert=alert).first()
+    escalation = next(iter(_OF_ALERT(alert.pk)), None)
     if escalation is None:
         return None
     steps = steps_of(escalation.policy) if escalation.policy else []

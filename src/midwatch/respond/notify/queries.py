@@ -20,6 +20,7 @@ from midwatch.settings import channel_values
 SEND_TIMEOUT_SECONDS = 10.0
 _CONTACTS = Select(lambda users: ContactMethod.objects.filter(user_id__in=users))
 _RULES = Select(lambda users: NotificationRule.objects.filter(user_id__in=users))
+_PAGES = Select(lambda alert: Page.objects.filter(alert_id=alert).select_related("user").order_by("id")[:500])
 DEFAULT_GAP = timedelta(minutes=1)
 
 
@@ -198,4 +199,4 @@ def running_pages(user: User, *, limit: int = 50) -> list[Page]:
 
 
 def pages_of(alert: Alert) -> list[Page]:
-    return list(Page.objects.filter(alert=alert).select_related("user").order_by("id")[:500])
+    return _PAGES(alert.pk)

@@ -1,6 +1,7 @@
 """Every write of the alerts room, by intent."""
 
 from midwatch.respond.alerts.actions.maintenance import end_maintenance, start_maintenance
+from midwatch.respond.alerts.actions.many import acknowledge_alerts, resolve_alerts
 from midwatch.respond.alerts.actions.people import (
     Outcome,
     acknowledge_alert,
@@ -20,6 +21,7 @@ __all__ = [
     "Outcome",
     "Recorded",
     "acknowledge_alert",
+    "acknowledge_alerts",
     "add_note",
     "change_priority",
     "end_maintenance",
@@ -28,6 +30,7 @@ __all__ = [
     "open_alert",
     "record",
     "resolve_alert",
+    "resolve_alerts",
     "send_test_alert",
     "snooze_alert",
     "start_maintenance",

@@ -10,12 +10,16 @@ from django.db.models import F
 
 from midwatch.core import audit, clock, outbox
 from midwatch.core.actor import ENGINE, Actor
+from midwatch.core.statements import Select
 from midwatch.core.text import clean
 from midwatch.respond.alerts import grouping
 from midwatch.respond.alerts.actions.timeline import note
 from midwatch.respond.alerts.models import Alert, AlertStatus
 from midwatch.respond.alerts.queries import urgency_now
 
+FRESH = Select(
+    lambda pk: Alert.objects.select_related("service", "team", "acknowledged_by", "resolved_by", "source").filter(pk=pk)
+)
 NOTE_MAX = 2_000
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 
@@ -30,7 +34,10 @@ class Outcome:
 
 
 def fresh(alert: Alert) -> Alert:
-    return Alert.objects.select_related("service", "team", "acknowledged_by", "resolved_by", "source").get(pk=alert.pk)
+    found = FRESH(alert.pk)
+    if not found:
+        raise Alert.DoesNotExist(f"{alert} is not there any more")
+    return found[0]
 
 
 def who_has(alert: Alert) -> str:

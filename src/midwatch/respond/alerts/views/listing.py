@@ -20,7 +20,7 @@ from midwatch.core.render import page_or_partial
 from midwatch.people.models import Membership, Team
 from midwatch.people.queries import actor_of
 from midwatch.people.viewing import acting_user, viewer, where_next
-from midwatch.respond.alerts.actions import Outcome, acknowledge_alert, resolve_alert
+from midwatch.respond.alerts.actions import Outcome, acknowledge_alerts, resolve_alerts
 from midwatch.respond.alerts.actions.people import PRIORITIES
 from midwatch.respond.alerts.forms import VIEWS, Filters, filters_from, whole_number, whole_numbers
 from midwatch.respond.alerts.lines import lines, lines_by_number
@@ -31,7 +31,7 @@ from midwatch.settings import settings
 
 PAGE_SIZE = 50
 CHOICES_MAX = 500  # services and teams in the filter; beyond it one types the name
-ACTS = {"acknowledge": acknowledge_alert, "resolve": resolve_alert}
+ACTS = {"acknowledge": acknowledge_alerts, "resolve": resolve_alerts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
         messages.warning(request, _("Tick some alerts first, then choose what to do with them."))
         return back
     by = actor_of(user, "web")
-    outcomes = [do(alert, by) for alert in chosen]
+    outcomes = do(chosen, by)
     _tell(request, request.POST["act"], outcomes)
     return back
 

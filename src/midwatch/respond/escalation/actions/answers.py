@@ -12,6 +12,7 @@ from django.db.models import Q
 from midwatch.core import clock
 from midwatch.core.actor import ENGINE
 from midwatch.core.rows import update_columns
+from midwatch.core.statements import Select
 from midwatch.people.models import User
 from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
@@ -30,6 +31,11 @@ from midwatch.respond.notify.actions import NewPage, Told, start_pages, stop_pag
 from midwatch.respond.notify.actions.pages import raise_urgency
 from midwatch.respond.notify.models import Delivery, DeliveryKind, DeliveryState, Page, PageState
 
+JOINED_TO = Select(
+    lambda alert: Escalation.objects.filter(leader__alert_id=alert, alert__status__in=OPEN).values_list(
+        "alert_id", flat=True
+    )[:500]
+)
 LEFT = (DeliveryState.HANDED_OVER, DeliveryState.SENDING)
 
 
@@ -287,5 +293,4 @@ def _lead_on(leader: Escalation, new: Escalation, called: Sequence[User]) -> Non
 
 
 def alerts_joined_to(alert: Alert) -> Sequence[int]:
-    found = Escalation.objects.filter(leader__alert=alert, alert__status__in=OPEN)
-    return list(found.values_list("alert_id", flat=True)[:500])
+    return JOINED_TO(alert.pk)

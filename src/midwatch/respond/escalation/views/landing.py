@@ -27,9 +27,9 @@ from midwatch.people.models import ContactMethod, User
 from midwatch.respond.alerts.models import Alert, AlertStatus
 from midwatch.respond.alerts.queries import Similar, similar
 from midwatch.respond.alerts.views.detail import safe_links
-from midwatch.respond.escalation.actions import Landing, act_on_landing
+from midwatch.respond.escalation.actions import Landing
 from midwatch.respond.escalation.actions import landing as landing_of
-from midwatch.respond.escalation.actions.landing import ACTIONS
+from midwatch.respond.escalation.actions.landing import ACTIONS, act_on
 from midwatch.respond.escalation.queries import progress
 from midwatch.respond.notify.models import Delivery, DeliveryKind
 from midwatch.respond.notify.queries import pages_of
@@ -156,7 +156,7 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
         if action not in ACTIONS:
             sentence = _("Nothing was done: send action=%s.") % "|".join(ACTIONS)
             return _shown(request, page_of(found, clock.now()), sentence, status=400)
-        found, said = act_on_landing(token, action, scope=scope, upto=upto)
+        found, said = act_on(found, token, action, scope=scope, upto=upto)
         page = page_of(found, clock.now())
         is_plain = action == "acknowledge" and not page.is_many  # then who has it is all there is to say
         return _shown(request, page, "" if is_plain and not page.is_test else said)

@@ -48,6 +48,18 @@ BUNDLE_SHOWN_MAX = 500
 WIRE_TIME = timedelta(seconds=10)  # a channel's time-out
 ADDRESS_HIDDEN_FROM = 6  # characters; a shorter one would be cut out of ordinary words
 SENT_WITH = ("user", "alert__service", "contact", "page")
+BY_TOKEN = Select(
+    lambda digest: Delivery.objects.filter(token_digest=digest).select_related(
+        *SENT_WITH, "alert__acknowledged_by", "alert__resolved_by"
+    )
+)
+COVERED = Select(
+    lambda delivery: (
+        CoveredAlert.objects.filter(delivery_id=delivery)
+        .select_related("alert__service", "alert__acknowledged_by", "alert__resolved_by")
+        .order_by("alert__priority", "alert_id")[:BUNDLE_SHOWN_MAX]
+    )
+)
 # What is known of a message may only become more certain.
 CERTAINTY = {"unknown": 1, "handed over": 2, "delivered": 3, "failed": 4, "opened": 5, "answered": 6}
 BETTER = {word for word, certainty in CERTAINTY.items() if certainty > CERTAINTY["handed over"] and word != "failed"}
@@ -70,12 +82,7 @@ def message_alert(alert: Alert) -> MessageAlert:
 
 def covered_alerts(delivery: Delivery) -> list[Alert]:
     """The alerts a message is about, its own first."""
-    found = {
-        row.alert_id: row.alert
-        for row in CoveredAlert.objects.filter(delivery=delivery)
-        .select_related("alert__service")
-        .order_by("alert__priority", "alert_id")[:BUNDLE_SHOWN_MAX]
-    }
+    found = {row.alert_id: row.alert for row in COVERED(delivery.pk)}
     own = delivery.alert
     return ([own] if own is not None else []) + [alert for pk, alert in found.items() if own is None or pk != own.pk]
 
@@ -371,11 +378,11 @@ def _pass_on(delivery: Delivery) -> int:
 
 def find_delivery(reference: str, provider_id: str = "") -> Delivery | None:
     """By the landing token (which callbacks carry as their reference), else by the provider's own id."""
-    found = Delivery.objects.select_related(*SENT_WITH)
     if reference:
-        return found.filter(token_digest=digest_of(reference)).first()
+        return next(iter(BY_TOKEN(digest_of(reference))), None)
     if not provider_id:
         return None
+    found = Delivery.objects.select_related(*SENT_WITH)
     return next(iter(fetch(found.exclude(provider_id="").filter(provider_id=provider_id).order_by("-id")[:1])), None)
 
 
