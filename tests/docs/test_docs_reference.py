@@ -32,6 +32,7 @@ LATER: set[str] = set()  # verbs that the docs announce and say so
 LOADED = (
     canary_metrics,
     engine_metrics,
+    files,
     intake_metrics,
     live_metrics,
     notify_metrics,
