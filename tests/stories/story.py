@@ -32,6 +32,7 @@ from midwatch.engine.tick import Ticker, next_due_at
 from midwatch.intake import log
 from midwatch.intake.records import microseconds
 from midwatch.integrations.twilio.inbound import signature
+from midwatch.learn.actions.models import ActionItem
 from midwatch.people.models import ContactMethod, Membership, NotificationRule, Team, User
 from midwatch.people.queries import actor_of
 from midwatch.respond.alerts.actions import acknowledge_alert, resolve_alert
@@ -390,13 +391,21 @@ class Story:
         raise AssertionError("the engine does not come to rest")
 
     def forward(
-        self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0, to: datetime | None = None
+        self,
+        *,
+        seconds: float = 0,
+        minutes: float = 0,
+        hours: float = 0,
+        days: float = 0,
+        to: datetime | None = None,
+        look_every: timedelta = LOOK_EVERY,
     ) -> None:
-        """Move the clock, stopping wherever something is due, as the engine would."""
+        """Move the clock, stopping wherever something is due, as the engine would. Weeks go by faster when one looks
+        seldom in between."""
         end = to or clock.now() + timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         while clock.now() < end:
             upcoming = [at for at in (next_due_at(), *self._moments()) if at is not None and at > clock.now()]
-            clock.freeze(min([end, clock.now() + LOOK_EVERY, *upcoming]))
+            clock.freeze(min([end, clock.now() + look_every, *upcoming]))
             self.settle()
 
     def _moments(self) -> list[datetime | None]:
@@ -411,6 +420,8 @@ class Story:
             Alert.objects.aggregate(at=Min("snoozed_until"))["at"],
             Alert.objects.aggregate(at=Min("expires_at"))["at"],
             Source.objects.aggregate(at=Min("expected_at"))["at"],
+            ActionItem.objects.aggregate(at=Min("remind_at"))["at"],
+            ActionItem.objects.aggregate(at=Min("proof_due_at"))["at"],
             Incident.objects.aggregate(at=Min("prompted_at"))["at"],
             *(
                 model.objects.aggregate(at=Min("due_at"))["at"]

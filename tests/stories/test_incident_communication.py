@@ -263,7 +263,7 @@ def test_after_the_end_clients_are_told_and_looked_for(story: Story) -> None:
     assert [text for _, text in hears(story) if "which clients were affected" in text]
     actions.clients_checked(incident, ana.actor)
     assert "none affected" in words(incident)
-    story.forward(days=1)
+    story.forward(days=1, look_every=timedelta(hours=12))
     assert [text for _, text in hears(story) if "close it" in text]
 
 
@@ -305,7 +305,7 @@ def test_evidence_that_cannot_be_fetched_says_so_and_stops_nothing(story: Story)
     incident = declared(story, ana)
     row = Evidence.objects.get(incident=incident, kind="series")
     assert (row.attempts, row.problem) == (1, "the answer is not JSON: is this Prometheus?")
-    story.forward(hours=24)
+    story.forward(hours=24, look_every=timedelta(hours=12))
     assert "could not be kept" in words(incident)
 
 

@@ -127,6 +127,29 @@ class Obstacle:
     sentences: Callable[[Any], Sequence[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`holds` None: it could not be asked, so it says nothing. `sentence`: what was found."""
+
+    holds: bool | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A way to see by itself that something was done. In `PROOFS` of a room's `proofs.py`.
+
+    `fields`: what such a proof must name. `ask(proof, since)`: what happened before `since` proves nothing. `is_lasting`: it
+    can break again, so it goes on being asked.
+    """
+
+    kind: str
+    title: str
+    fields: tuple[str, ...]
+    ask: Callable[[Mapping[str, Any], datetime], Verdict]
+    is_lasting: bool = True
+
+
 @cache
 def _contributions(attribute: str, module: str = "panels") -> tuple[Any, ...]:
     found: list[Any] = []
@@ -146,6 +169,11 @@ def obstacles(place: str, thing: Any) -> list[str]:
     """What higher rooms demand before that act, lowest room first; empty when nothing stands in its way."""
     asked = (one for one in _contributions("OBSTACLES", "conditions") if one.place == place)
     return [sentence for one in asked for sentence in one.sentences(thing)]
+
+
+def proofs() -> tuple[Proof, ...]:
+    """Every kind of proof there is."""
+    return _contributions("PROOFS", "proofs")
 
 
 def panels(place: str, request: HttpRequest, thing: Any) -> list[str]:

@@ -16,6 +16,8 @@ from midwatch.core.models import OutboxEvent
 from midwatch.core.statements import Select
 from midwatch.engine import events, hold, metrics, notices, retention
 from midwatch.engine.reactions import react
+from midwatch.learn.actions.actions import adopt_orphans, prove_due
+from midwatch.learn.actions.actions import remind_due as remind_of_items
 from midwatch.learn.postmortems.actions import remind_due
 from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import resolve_alert, wake_snoozed
@@ -165,6 +167,9 @@ JOBS: tuple[Job, ...] = (
     Job("promised updates", keep_promises, timedelta(seconds=1)),
     Job("incident prompts", prompt_due, timedelta(seconds=1)),
     Job("time boxes", ask_for_tasks, timedelta(seconds=1)),
+    Job("reminders of action items", remind_of_items, timedelta(seconds=5)),
+    Job("items without their owner", adopt_orphans, timedelta(minutes=1)),
+    Job("proofs of action items", prove_due, timedelta(seconds=5)),
     Job("snoozes", end_snoozes, timedelta(seconds=1)),
     Job("expired alerts", expire_alerts, timedelta(seconds=5)),
     Job("silent sources", listen_for_silence, timedelta(seconds=1)),

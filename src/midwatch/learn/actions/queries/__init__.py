@@ -1,0 +1,7 @@
+"""Reads of action items longer than a line."""
+
+from __future__ import annotations
+
+from midwatch.learn.actions.queries.items import Debt, debts_of, item_number, overdue, visible_items
+
+__all__ = ["Debt", "debts_of", "item_number", "overdue", "visible_items"]
