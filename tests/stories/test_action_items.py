@@ -23,7 +23,7 @@ SELDOM = timedelta(days=2)  # what is due is stopped at anyway
 
 
 def incident_of(story: Story, phone: Phone, **more: object) -> Incident:
-    wanted = Declaration("checkout is down", "SEV2", service=story.service(), **more)  # type: ignore[arg-type]
+    wanted = Declaration("checkout is down", "SEV3", service=story.service(), **more)  # type: ignore[arg-type]
     incident = incident_actions.declare_incident(wanted, phone.actor)
     story.settle()
     return incident
