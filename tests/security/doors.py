@@ -63,13 +63,13 @@ WEB: dict[str, str] = {
     "statuspage:notice": TEAM, "statuspage:postmortem": TEAM, "statuspage:delete_notice": TEAM,
     "status:home": READ, "status:home_slash": READ, "status:look": READ, "status:history": READ, "status:atom": READ,
     "status:rss": READ, "status:badge": READ, "status:notice": READ, "status:api": READ, "status:subscribe": ANYONE,
-    "status:confirm": ANYONE, "status:unsubscribe": ANYONE,
+    "status:confirm": ANYONE, "status:unsubscribe": ANYONE, "status:management": ANYONE,
     "healthz": READ, "readyz": READ, "metrics": READ,
 }  # fmt: skip
 OPEN_TO_READ = {
     "web:login", "web:access-link", "web:setup", "escalation:landing", "escalation:hook_root", "escalation:hook",
     "status:home", "status:home_slash", "status:look", "status:history", "status:atom", "status:rss", "status:badge",
-    "status:notice", "status:api", "status:subscribe", "status:confirm", "status:unsubscribe",
+    "status:notice", "status:api", "status:subscribe", "status:confirm", "status:unsubscribe", "status:management",
     "oncall:calendar", "api:openapi", "api:docs", "api:docs-asset", "healthz", "readyz", "metrics",
 }  # fmt: skip
 ENDS = "2026-01-09T12:00:00Z"

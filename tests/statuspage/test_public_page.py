@@ -24,12 +24,13 @@ def test_an_empty_page_says_that_all_is_well_and_history_starts_today(shop: Shop
     text = answer.content.decode()
     assert "All Systems Operational" in text
     assert "No incidents." in text
-    assert "Nothing was recorded yet." in text, "days before the page began are no good days"
+    assert "Nothing was recorded before 14 January 2026." in text, "days before the page began are no good days"
     assert not answer.cookies
     assert "Cookie" not in answer.headers.get("Vary", "")
     assert "<script" not in text
     assert " style=" not in text
-    assert 'http-equiv="refresh"' in text
+    assert 'http-equiv="refresh"' not in text, "a page moves by itself only when its reader asked for it"
+    assert 'http-equiv="refresh" content="60"' in shop.get("?renew=1").content.decode()
     assert answer["Cache-Control"].startswith("public")
 
 

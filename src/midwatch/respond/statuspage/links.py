@@ -26,6 +26,11 @@ class Links:
         return f"{self.root}/index.html" if self.is_export else f"{self.root or '/'}{self.query}"
 
     @property
+    def renewing(self) -> str:
+        """Asked for by the reader: a page that moves by itself loses the place of who listens to it or reads slowly."""
+        return f"{self.home}{'&' if self.query else '?'}renew=1"
+
+    @property
     def history(self) -> str:
         return self.part("history.html" if self.is_export else "history")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from midwatch.respond.statuspage.v1.table import answer
 from midwatch.respond.statuspage.views import public, subscribing
 
 app_name = "status"
@@ -19,5 +20,6 @@ urlpatterns = [
     path("status/<slug:name>/subscribe", subscribing.subscribe, name="subscribe"),
     path("status/<slug:name>/confirm/<str:token>", subscribing.confirm, name="confirm"),
     path("status/<slug:name>/unsubscribe/<str:token>", subscribing.unsubscribe, name="unsubscribe"),
+    path("statuspage/v1/<path:rest>", answer, name="management"),
     path("status/<slug:name>/api/v2/<path:what>", public.api, name="api"),
 ]

@@ -228,13 +228,17 @@ def notice_by_wire_id(page: Page, wire_id: str) -> Notice | None:
     return notices_of(page).filter(wire_id=wire_id[:12]).first()
 
 
-def all_incidents(page: Page, *, limit: int = 50, offset: int = 0, words: str = "") -> list[Notice]:
-    found = notices_of(page).filter(kind=NoticeKind.INCIDENT).order_by("-started_at", "-pk")
+def all_notices(page: Page, *, limit: int, offset: int = 0, words: str = "") -> list[Notice]:
+    """Incidents and maintenances, the newest first."""
+    found = notices_of(page).order_by("-started_at", "-pk")
     if words:
         found = found.filter(Q(name__icontains=words) | Q(updates__body__icontains=words)).distinct()
     return list(found[offset : offset + limit])
 
 
-def all_maintenances(page: Page, *, limit: int = 50, offset: int = 0) -> list[Notice]:
-    found = notices_of(page).filter(kind=NoticeKind.MAINTENANCE).order_by("-started_at", "-pk")
-    return list(found[offset : offset + limit])
+def all_incidents(page: Page, *, limit: int = 50) -> list[Notice]:
+    return list(notices_of(page).filter(kind=NoticeKind.INCIDENT).order_by("-started_at", "-pk")[:limit])
+
+
+def all_maintenances(page: Page, *, limit: int = 50) -> list[Notice]:
+    return list(notices_of(page).filter(kind=NoticeKind.MAINTENANCE).order_by("-started_at", "-pk")[:limit])

@@ -89,8 +89,8 @@ def _common(page: Page, links: Links) -> dict[str, Any]:
     }
 
 
-def home(page: Page, links: Links) -> bytes:
-    context = {**_common(page, links), "sight": queries.sight(page)}
+def home(page: Page, links: Links, *, renews: bool = False) -> bytes:
+    context = {**_common(page, links), "sight": queries.sight(page), "renews": renews}
     return render_to_string("statuspage/public/page.html", context).encode()
 
 

@@ -6,7 +6,7 @@ Sources: answers of public pages, and the fact that `affected_components` is nul
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -162,9 +162,3 @@ ANSWERS: Mapping[str, Callable[[Page], Json]] = {
     "scheduled-maintenances/upcoming": lambda page: _planned(page, is_planned=True),
     "scheduled-maintenances/active": lambda page: _planned(page, is_planned=False),
 }
-
-
-def utc(at: datetime | None) -> str | None:
-    return (
-        moment(at, ZoneInfo("UTC")) if at is None or at.tzinfo is UTC else moment(at.astimezone(UTC), ZoneInfo("UTC"))
-    )

@@ -101,8 +101,10 @@ def guarded_visit(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespon
 @require_safe
 @guarded_visit
 def home(request: HttpRequest, name: str) -> HttpResponse:
+    """`?renew=1`: it is asked for again each minute."""
     found = visit(request, name)
-    return answer(request, found, ("home",), HTML, lambda: rendering.home(*found))
+    renews = request.GET.get("renew") == "1"
+    return answer(request, found, ("home", renews), HTML, lambda: rendering.home(*found, renews=renews))
 
 
 @require_safe
