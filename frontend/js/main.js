@@ -8,3 +8,4 @@ import "./bulk-select.js";
 import "./keys.js";
 import "./small.js";
 import "./zone-here.js";
+import "./note-form.js";

@@ -1,4 +1,4 @@
-// <rel-time>: "4 min ago" that stays true, and <rel-time kind="countdown">: "4:07". The server has written the same words;
+// <rel-time>: "4 min ago" that stays true, <rel-time kind="countdown">: "4:07", <rel-time kind="duration">: "2 h 10 min". The server has written the same words;
 // it hands over the patterns in <body data-words>, so that both speak one language.
 const words = () => (rel.words ??= JSON.parse(document.body.dataset.words || "{}"));
 const rel = { words: null, elements: new Set(), timer: 0 };
@@ -26,7 +26,9 @@ function countdown(left) {
 
 function text(element, at) {
   const past = Math.round((Date.now() - at) / 1000);
-  if (element.getAttribute("kind") === "countdown") return countdown(-past);
+  const kind = element.getAttribute("kind");
+  if (kind === "countdown") return countdown(-past);
+  if (kind === "duration") return spell(Math.max(0, past));
   if (Math.abs(past) < 5) return words().now;
   return fill(past > 0 ? words().past : words().future, spell(Math.abs(past)));
 }

@@ -59,6 +59,7 @@ class Place:
 NAVIGATION: tuple[Place, ...] = (
     Place("Now", "web:now", "activity"),
     Place("Alerts", "alerts:list", "bell"),
+    Place("Incidents", "incidents:list", "ambulance"),
     Place("On call", "oncall:who", "phone-call", also=("schedules", "new-schedule", "policies", "page")),
     Place("Services", "catalog:services", "server", also=("sources", "new-service", "new-source")),
     Place("Status pages", "statuspage:pages", "broadcast", is_on_phone=False, also=("new-status-page",)),

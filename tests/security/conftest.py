@@ -15,6 +15,8 @@ from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.people import actions as people
 from midwatch.people.models import Membership, Team
+from midwatch.people.queries import actor_of
+from midwatch.respond.incidents.actions import Declaration, declare_incident
 from midwatch.respond.statuspage.actions import PageFields, create_page
 from midwatch.respond.statuspage.models import Component, Notice, Subscriber
 
@@ -39,6 +41,7 @@ def doors(db: None) -> Iterator[Doors]:
             kind="incident", name="Cards", status="resolved", updated_at=ON_CALL, started_at=ON_CALL, **known
         )
         Subscriber.objects.create(kind="email", address="vera@example.org", **known)
+    declare_incident(Declaration("checkout is down", "SEV2", service=world.service), actor_of(world.cy, "web"))
     clients = {"nobody": Client()}
     for user in (world.ana, world.bo, world.cy, world.vi, stranger):
         clients[user.name] = Client()

@@ -45,6 +45,17 @@ WEB: dict[str, str] = {
     "oncall:who": READ, "oncall:create": MEMBER, "oncall:schedule": READ, "oncall:take_over": MEMBER,
     "oncall:override": MEMBER, "oncall:cancel_override": MEMBER, "oncall:edit": TEAM, "oncall:delete": TEAM,
     "oncall:calendar": ANYONE,
+    "incidents:list": READ, "incidents:declare": MEMBER, "incidents:declare-by-link": ANYONE, "incidents:room": READ,
+    "incidents:file": READ, "incidents:note": MEMBER, "incidents:amend": MEMBER, "incidents:star": MEMBER,
+    "incidents:give-role": OWN, "incidents:end-role": OWN, "incidents:leave-role": TEAM, "incidents:offer-role": TEAM,
+    "incidents:accept-role": MEMBER, "incidents:decline-role": MEMBER, "incidents:withdraw-offer": TEAM,
+    "incidents:open-task": MEMBER, "incidents:acknowledge-task": MEMBER, "incidents:assign-task": MEMBER,
+    "incidents:finish-task": MEMBER, "incidents:drop-task": MEMBER, "incidents:ask-responder": MEMBER,
+    "incidents:change": TEAM, "incidents:severity": TEAM, "incidents:phase": TEAM, "incidents:resolve": TEAM,
+    "incidents:reopen": TEAM, "incidents:close": OWN, "incidents:merge": OWN, "incidents:add-impact": MEMBER,
+    "incidents:change-impact": MEMBER, "incidents:add-client": MEMBER, "incidents:clients-checked": MEMBER,
+    "incidents:remove-client": MEMBER, "incidents:link-alert": MEMBER, "incidents:unlink-alert": MEMBER,
+    "incidents:link-incident": MEMBER,
     "catalog:services": READ, "catalog:create": MEMBER, "catalog:service": READ, "catalog:edit": TEAM,
     "people:profile": READ, "people:list": READ, "people:invite": ADMINISTRATOR, "people:person": READ,
     "people:about": OWN, "people:shortcuts": OWN, "people:notify-on": OWN, "people:rules": OWN,
@@ -70,7 +81,8 @@ OPEN_TO_READ = {
     "web:login", "web:access-link", "web:setup", "escalation:landing", "escalation:hook_root", "escalation:hook",
     "status:home", "status:home_slash", "status:look", "status:history", "status:atom", "status:rss", "status:badge",
     "status:notice", "status:api", "status:subscribe", "status:confirm", "status:unsubscribe", "status:management",
-    "oncall:calendar", "api:openapi", "api:docs", "api:docs-asset", "healthz", "readyz", "metrics",
+    "incidents:declare-by-link", "oncall:calendar", "api:openapi", "api:docs", "api:docs-asset", "healthz", "readyz",
+    "metrics",
 }  # fmt: skip
 ENDS = "2026-01-09T12:00:00Z"
 # Every operation of the API that changes something: its method is POST unless it says so, with a body that is right.
@@ -82,6 +94,16 @@ API_ACTS: dict[str, dict[str, Any]] = {
     "create_override": {"user": "bo", "ends_at": ENDS}, "cancel_override": {}, "send_test_page": {}, "send_test_pages": {},
     "send_test_to_source": {}, "start_maintenance": {"service": "checkout", "ends_at": ENDS}, "end_maintenance": {},
     "release_hold": {}, "drop_hold": {},
+    "declare_incident": {"title": "down", "severity": "SEV2"}, "change_incident": {"title": "down"},
+    "add_note": {"text": "seen"}, "amend_entry": {"text": "seen"}, "star_entry": {}, "unstar_entry": {},
+    "give_role": {"role": "cm", "user": "bo"}, "end_role": {"role": "cm", "user": "bo"}, "offer_role": {"user": "bo"},
+    "accept_role": {}, "decline_role": {}, "withdraw_offer": {}, "open_task": {"title": "look"}, "acknowledge_task": {},
+    "finish_task": {}, "drop_task": {}, "set_phase": {"phase": "mitigated"}, "reopen": {"why": "again"},
+    "close_incident": {}, "change_severity": {"severity": "SEV1"}, "ask_responder": {"user": "bo"},
+    "add_impact": {"service": "checkout"}, "change_impact": {"level": "major", "starts_at": ENDS},
+    "add_client": {"name": "ACME", "impact": "no orders"}, "clients_checked": {}, "remove_client": {},
+    "link_alert": {"alert": 1}, "unlink_alert": {"alert": 1}, "link_incident": {"incident": 1},
+    "merge_incident": {"into": 1},
 }  # fmt: skip
 DELETES = {"cancel_override"}
 ADMINISTRATORS_ACTS = {"release_hold", "drop_hold"}
@@ -89,7 +111,7 @@ API_READS = {
     "list_alerts", "get_alert", "list_on_call", "list_schedules", "get_schedule", "list_shifts", "list_overrides",
     "list_users", "get_me", "get_user", "list_teams", "get_team", "list_services", "get_service", "list_sources",
     "get_source", "list_policies", "get_policy", "dry_run_policy", "list_maintenance",
-    "get_hold",
+    "get_hold", "list_incidents", "get_incident", "list_timeline",
 }  # fmt: skip
 NAMES = {
     "services": "checkout", "sources": "prometheus", "schedules": "payments-primary", "policies": "payments",

@@ -126,6 +126,7 @@ def test_acts_in_the_browser_want_the_csrf_token(doors: Doors) -> None:
         exempt = {"escalation:landing", "escalation:hook_root", "escalation:hook"}  # a token or a signature says who
         exempt |= {
             "oncall:calendar",
+            "incidents:declare-by-link",
             "status:subscribe",
             "status:confirm",
             "status:unsubscribe",

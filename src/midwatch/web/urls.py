@@ -28,6 +28,7 @@ urlpatterns = [
     path("", include("midwatch.respond.oncall.urls")),
     path("", include("midwatch.respond.statuspage.public_urls")),
     path("", include("midwatch.respond.statuspage.urls")),
+    path("", include("midwatch.respond.incidents.urls")),
     path("", include("midwatch.catalog.urls")),
     path("", include("midwatch.web.people.urls")),
     path("api/", include("midwatch.api.urls")),

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_safe
 
+from midwatch.core.contribute import panels
 from midwatch.core.render import is_partial, page_or_partial
 from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.lines import open_count
@@ -39,10 +40,11 @@ def now(request: HttpRequest) -> HttpResponse:
         "others": [row for row in others if row.alert.pk not in rows][: queries.ALERTS_SHOWN],
         "open_count": count,
         "may_act": user.may_act,
+        "top_panels": panels("now.top", request, user),
     }
     if not is_partial(request):
         context["cover"] = queries.cover(user)
-    shows = tuple(context[name] for name in ("calls", "mine", "others", "open_count", "may_act"))
+    shows = tuple(context[name] for name in ("calls", "mine", "others", "open_count", "may_act", "top_panels"))
     return page_or_partial(request, "web/now.html", context, shows=shows)
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from ninja import NinjaAPI
 
-from midwatch.api.endpoints import alerts, catalog, hold, maintenance, oncall, people, policies
+from midwatch.api.endpoints import (
+    alerts,
+    catalog,
+    hold,
+    incident_course,
+    incidents,
+    maintenance,
+    oncall,
+    people,
+    policies,
+)
 
 _registered: set[int] = set()
 
@@ -21,3 +31,5 @@ def register(api: NinjaAPI) -> None:
     api.add_router("", policies.router, tags=["escalation policies"])
     api.add_router("", maintenance.router, tags=["maintenance"])
     api.add_router("", hold.router, tags=["paging on hold"])
+    api.add_router("", incidents.router, tags=["incidents"])
+    api.add_router("", incident_course.router, tags=["incidents"])

@@ -221,7 +221,8 @@ def _time(at: datetime, shown: str) -> str:
 
 @register.simple_tag
 def when(at: datetime | None, shape: str = "relative") -> SafeString:
-    """A moment. `shape`: "relative" (4 min ago), "absolute" (Tue 3 Nov 02:14 CET), "both", or "countdown" (4:07)."""
+    """A moment. `shape`: "relative" (4 min ago), "absolute" (Tue 3 Nov 02:14 CET), "both", "countdown" (4:07)
+    or "duration" (2 h 10 min, since then)."""
     if at is None:
         return SafeString(f'<span class="text-secondary">{text(gettext("never"))}</span>')
     match shape:
@@ -232,10 +233,15 @@ def when(at: datetime | None, shape: str = "relative") -> SafeString:
             return SafeString(f"{_time(at, absolute(at))} ({moving})")
         case "countdown":
             return SafeString(f'<rel-time kind="countdown">{_time(at, countdown_text(at, clock.now()))}</rel-time>')
+        case "duration":
+            seconds = max(0, round((clock.now() - at).total_seconds()))
+            return SafeString(f'<rel-time kind="duration">{_time(at, spell(seconds))}</rel-time>')
         case "relative":
             return SafeString(f"<rel-time>{_time(at, relative(at, clock.now()))}</rel-time>")
         case _:
-            raise template.TemplateSyntaxError(f"when: shape {shape!r}: say relative, absolute, both or countdown")
+            raise template.TemplateSyntaxError(
+                f"when: shape {shape!r}: say relative, absolute, both, countdown or duration"
+            )
 
 
 @register.filter

@@ -21,6 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from midwatch.core import clock
+from midwatch.core.contribute import panels
 from midwatch.core.integration import Link
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod, User
@@ -252,7 +253,8 @@ def _shown(request: HttpRequest, page: LandingPage, said: str, *, status: int = 
     if wants_json(request):
         return _private(JsonResponse({"status": page.status, "sentence": said or page.state_sentence}, status=status))
     # No request in the context: nothing on this page may depend on a cookie.
-    text = render_to_string("escalation/landing.html", {"landing": page, "said": said})
+    more = panels("landing.acts", request, page)
+    text = render_to_string("escalation/landing.html", {"landing": page, "said": said, "act_panels": more})
     return _private(HttpResponse(text, status=status))
 
 

@@ -35,7 +35,9 @@ from midwatch.respond.incidents.actions.roles import (
     withdraw_offer,
 )
 from midwatch.respond.incidents.actions.stakeholders import add_stakeholder, remove_stakeholder
-from midwatch.respond.incidents.actions.timeline import add_note, amend, note, star
+from midwatch.respond.incidents.actions.taking import take_and_declare
+from midwatch.respond.incidents.actions.tasks import acknowledge_task, assign_task, finish_task, open_task, warning_of
+from midwatch.respond.incidents.actions.timeline import add_note, amend, check_note, note, star
 from midwatch.respond.incidents.actions.updates import (
     Composed,
     approve_update,
@@ -47,6 +49,7 @@ from midwatch.respond.incidents.actions.updates import (
 __all__ = [
     "Composed",
     "Declaration",
+    "acknowledge_task",
     "add_note",
     "add_responder",
     "add_stakeholder",
@@ -56,9 +59,11 @@ __all__ = [
     "approve_update",
     "ask_for_tasks",
     "assign_role",
+    "assign_task",
     "change_severity",
     "change_update",
     "change_window",
+    "check_note",
     "clients_checked",
     "close_incident",
     "compose_update",
@@ -67,6 +72,7 @@ __all__ = [
     "declare_by_rule",
     "declare_incident",
     "end_role",
+    "finish_task",
     "keep_outage",
     "keep_promises",
     "link_alert",
@@ -78,6 +84,7 @@ __all__ = [
     "on_alert_resolved",
     "on_call_of",
     "open_channels",
+    "open_task",
     "prompt_due",
     "refresh_channels",
     "refuse_update",
@@ -90,7 +97,9 @@ __all__ = [
     "set_phase",
     "star",
     "step_back",
+    "take_and_declare",
     "take_snapshot",
     "unlink_alert",
+    "warning_of",
     "withdraw_offer",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from midwatch.core import audit, clock
+from midwatch.core import audit, clock, topics
 from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.text import clean
 from midwatch.respond.incidents.models import Entry, Incident, Star
@@ -23,6 +23,11 @@ def note(
     return _write(incident, kind, text, by, happened_at, is_automatic=True, detail=detail)
 
 
+def changed(incident: Incident) -> None:
+    """Whoever has the room or the list open reads it again. In the caller's transaction."""
+    topics.touch(f"incident:{incident.number}", "incidents")
+
+
 def _write(
     incident: Incident,
     kind: str,
@@ -35,6 +40,7 @@ def _write(
     amends: Entry | None = None,
 ) -> Entry:
     now = clock.now()
+    changed(incident)
     return Entry.objects.create(
         incident=incident,
         at=now,
@@ -53,21 +59,21 @@ def add_note(
     incident: Incident, by: Actor, text: str, *, kind: str = "note", happened_at: datetime | None = None
 ) -> Entry:
     """What a person wrote (Markdown): a note, a decision or an observation. Raises ValueError with a sentence."""
-    _check(text, kind, happened_at)
+    check_note(text, kind, happened_at)
     with transaction.atomic():
         return _write(incident, kind, text, by, happened_at, is_automatic=False, detail={})
 
 
 def amend(entry: Entry, by: Actor, text: str) -> Entry:
     """Set an entry right: the first one stays, and the page shows both."""
-    _check(text, "note", None)
+    check_note(text, "note", None)
     with transaction.atomic():
         return _write(
             entry.incident, "amendment", text, by, entry.happened_at, is_automatic=False, detail={}, amends=entry
         )
 
 
-def _check(text: str, kind: str, happened_at: datetime | None) -> None:
+def check_note(text: str, kind: str, happened_at: datetime | None) -> None:
     if not text.strip():
         raise ValueError("write what was seen, decided or done")
     if len(text) > TEXT_MAX:
@@ -86,5 +92,6 @@ def star(entry: Entry, by: Actor, *, is_starred: bool) -> None:
         else:
             is_changed = bool(Star.objects.filter(entry=entry).delete()[0])
         if is_changed:
+            changed(entry.incident)
             verb = "star" if is_starred else "take the star off"
             audit.record(by, verb, "incident", str(entry.incident), {"entry": entry.pk})

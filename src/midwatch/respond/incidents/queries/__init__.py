@@ -19,18 +19,23 @@ from midwatch.respond.incidents.queries.holders import (
     participants_of,
     seats_of,
 )
+from midwatch.respond.incidents.queries.listing import IncidentFilter, active_incidents, commanders_of, incidents
 from midwatch.respond.incidents.queries.rules import alerts_that_declare
 from midwatch.respond.incidents.queries.severities import severity_rule, severity_rules
 
 __all__ = [
+    "IncidentFilter",
     "Seat",
+    "active_incidents",
     "alerts_that_declare",
     "brief_of",
     "commander_of",
+    "commanders_of",
     "custom_duties",
     "duties_of",
     "holdings_of",
     "incident_number",
+    "incidents",
     "may_command",
     "may_see",
     "open_incident_of",

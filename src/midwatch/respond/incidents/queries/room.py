@@ -1,0 +1,91 @@
+"""Everything that one incident's page and its API answer show, read in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from midwatch.core import topics
+from midwatch.people.models import User
+from midwatch.respond.incidents.models import (
+    AffectedClient,
+    AffectedService,
+    Channel,
+    Entry,
+    Evidence,
+    HandOver,
+    HandOverState,
+    Incident,
+    LinkedAlert,
+    LinkedIncident,
+    Promise,
+    Responder,
+    Task,
+)
+from midwatch.respond.incidents.queries.finding import visible_to
+
+ENTRIES_MAX = 200
+PRESENT_MAX = 20
+
+
+def timeline(
+    incident: Incident, *, kinds: Sequence[str] = (), before_id: int | None = None, limit: int = ENTRIES_MAX
+) -> list[Entry]:
+    """Newest first, with their stars, amendments and attachments."""
+    found = Entry.objects.filter(incident=incident).select_related("star", "amends")
+    if kinds:
+        found = found.filter(kind__in=kinds)
+    if before_id is not None:
+        found = found.filter(pk__lt=before_id)
+    return list(found.prefetch_related("attachments").order_by("-id")[:limit])
+
+
+def tasks_of(incident: Incident) -> list[Task]:
+    return list(Task.objects.filter(incident=incident).select_related("doer").order_by("created_at", "id"))
+
+
+def responders_of(incident: Incident) -> list[Responder]:
+    found = Responder.objects.filter(incident=incident)
+    return list(found.select_related("service", "team", "user", "alert", "answered_by"))
+
+
+def windows_of(incident: Incident) -> list[AffectedService]:
+    return list(AffectedService.objects.filter(incident=incident).select_related("service"))
+
+
+def clients_of(incident: Incident) -> list[AffectedClient]:
+    return list(AffectedClient.objects.filter(incident=incident, removed_at=None))
+
+
+def offers_of(incident: Incident, *, is_open: bool = False) -> list[HandOver]:
+    found = HandOver.objects.filter(incident=incident).select_related("leaving", "taking")
+    return list(found.filter(state=HandOverState.OFFERED) if is_open else found)
+
+
+def alerts_of(incident: Incident) -> list[LinkedAlert]:
+    found = LinkedAlert.objects.filter(incident=incident).select_related("alert__service", "alert__acknowledged_by")
+    return list(found.order_by("alert__number"))
+
+
+def links_of(incident: Incident, viewer: User) -> list[LinkedIncident]:
+    """Those whose other side this person may see."""
+    found = LinkedIncident.objects.filter(incident=incident, other__in=visible_to(viewer)).select_related("other")
+    return list(found.order_by("id"))
+
+
+def promises_of(incident: Incident) -> list[Promise]:
+    return list(Promise.objects.filter(incident=incident).order_by("audience"))
+
+
+def evidence_of(incident: Incident) -> list[Evidence]:
+    return list(Evidence.objects.filter(incident=incident).defer("content"))
+
+
+def channels_of(incident: Incident) -> list[Channel]:
+    return list(Channel.objects.filter(incident=incident).order_by("id"))
+
+
+def present_people(incident: Incident) -> list[User]:
+    """Who has the room open now, those who came first in front."""
+    ids = topics.present(f"incident:{incident.number}")[:PRESENT_MAX]
+    by_id = User.objects.in_bulk(ids)
+    return [by_id[one] for one in ids if one in by_id]

@@ -1,0 +1,62 @@
+"""What this reminds of: earlier incidents of the same service or with the same words, each with what matched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from midwatch.catalog.models import ChangeEvent
+from midwatch.people.models import User
+from midwatch.respond.incidents.models import Incident
+from midwatch.respond.incidents.queries.finding import visible_to
+
+LOOKED_AT = 300  # the last ones; older ones are found by the list's search
+OF_SERVICE = 20
+SHOWN = 5
+WORD_MIN = 4
+NO_WORDS = frozenset(
+    {"with", "from", "that", "this", "have", "does", "down", "error", "errors", "failed", "failing", "high"}
+)
+CHANGES_BEFORE = timedelta(hours=6)
+CHANGES_AFTER = timedelta(minutes=30)
+CHANGES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """`has_same_service`, `words`: what matched."""
+
+    incident: Incident
+    has_same_service: bool
+    words: Sequence[str]
+
+
+def similar_to(incident: Incident, viewer: User) -> list[Similar]:
+    """The likest first, then the newest."""
+    others = visible_to(viewer).filter(is_drill=False).exclude(pk=incident.pk)
+    recent = list(others.order_by("-number")[:LOOKED_AT])
+    if incident.service_id is not None:
+        recent += list(others.filter(service=incident.service_id).order_by("-number")[:OF_SERVICE])
+    own = words_of(incident.title)
+    found: dict[int, Similar] = {}
+    for other in recent:
+        is_same = incident.service_id is not None and other.service_id == incident.service_id
+        shared = sorted(own & words_of(other.title))
+        if is_same or len(shared) >= 2 or (shared and len(own) == 1):
+            found[other.pk] = Similar(other, is_same, shared)
+    ranked = sorted(found.values(), key=lambda one: (-len(one.words) - 2 * one.has_same_service, -one.incident.number))
+    return ranked[:SHOWN]
+
+
+def words_of(title: str) -> set[str]:
+    """The words that say something."""
+    return {word for word in re.findall(r"\w+", title.lower()) if len(word) >= WORD_MIN and word not in NO_WORDS}
+
+
+def changes_near(incident: Incident, services: Sequence[int]) -> list[ChangeEvent]:
+    """What was deployed or changed shortly before it began, newest first: of these services and what they depend on."""
+    since, until = incident.started_at - CHANGES_BEFORE, incident.started_at + CHANGES_AFTER
+    near = ChangeEvent.objects.filter(service__in=services, at__gte=since, at__lte=until).select_related("service")
+    return list(near.order_by("-at")[:CHANGES_SHOWN])
