@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from midwatch.catalog.models import ChangeEvent
+from midwatch.core import guard
 from midwatch.respond.alerts.models import Alert
 from stories.story import Story
 
@@ -59,6 +60,22 @@ def test_the_order_of_one_key_within_a_batch_is_kept(story: Story) -> None:
     assert list(Alert.objects.order_by("id").values_list("status", flat=True)) == ["resolved", "firing"]
     ana.rings_with("#2")
     story.nothing_else_happens()
+
+
+def test_what_resolves_and_fires_again_in_one_batch_is_one_batch(story: Story) -> None:
+    """A batch that fails is repeated event by event, and says so: this is not one that does."""
+    (ana,) = story.phones("ana")
+    story.policy(steps=[("ana", "0m")])
+    first = story.fires()
+    ana.rings_with("#1")
+    source = story.source()
+    story.arrives(source, {"title": "disk full", "status": "resolved"})
+    story.arrives(source, {"title": "disk full", "priority": "P1"})
+    story.settle()
+    ana.rings_with("#2")
+    ana.is_told("#1 is resolved", kind="resolved")
+    assert story.alert(first).status == "resolved"
+    assert not guard.failures
 
 
 def test_a_label_names_the_service_and_the_priority(story: Story) -> None:

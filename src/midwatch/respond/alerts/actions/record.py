@@ -295,9 +295,9 @@ CHANGEABLE = [
 
 def _write(batch: _Batch) -> None:
     _give_numbers([alert for alert in batch.created if not alert.is_test])
-    insert_rows(batch.created)
-    if batch.changed:
+    if batch.changed:  # first: what resolves in this batch frees its key for what fires again in it
         update_columns(batch.changed.values(), CHANGEABLE)
+    insert_rows(batch.created)
     by_increment: dict[int, list[int]] = defaultdict(list)
     for pk, times in batch.bumps.items():
         by_increment[times].append(pk)
