@@ -209,6 +209,38 @@ def test_low_urgency_has_no_time_out_and_a_policy_has_its_own(story: Story) -> N
     ben.rings_with()
 
 
+def test_what_is_raised_after_it_was_taken_times_out_like_anything_urgent(story: Story) -> None:
+    (ana,) = story.phones("ana")
+    story.policy(steps=[("ana", "0m")])
+    alert = story.fires(priority="P4")
+    ana.rings_with()
+    ana.acknowledges(alert)
+    story.forward(minutes=10)
+    story.fires(priority="P1")
+    story.forward(minutes=15)
+    ana.is_told("still on #1?")
+    story.forward(minutes=5)
+    ana.rings_with()
+    assert story.alert(alert).status == "firing"
+
+
+def test_what_was_given_back_before_a_confirmation_was_looked_at_pages_once(story: Story) -> None:
+    """The engine was down: the round before does not go on beside the new one."""
+    (ana,) = story.phones("ana")
+    story.policy(steps=[("ana", "0m")], repeat=2)
+    alert = story.fires()
+    ana.rings_with()
+    ana.acknowledges(alert)
+    story.sleeps(minutes=12)
+    with transaction.atomic():
+        acknowledge_alert(story.alert(alert), ana.actor)
+        unacknowledge_alert(story.alert(alert), ana.actor)
+    story.settle()
+    ana.rings_with()
+    ana.is_silent()
+    assert story.escalation(alert).round == 2
+
+
 # -- resolved, and not ---------------------------------------------------------------------------------------------------
 
 

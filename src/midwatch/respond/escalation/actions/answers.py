@@ -92,7 +92,10 @@ def _taken_words(alert: Alert) -> str:
 
 
 def on_confirmed(alert_id: int) -> None:
-    """The owner is still on it: the time-out starts anew."""
+    """The owner is still on it: the time-out starts anew. Nothing when it was given back since: that has its own round."""
+    alert = _alert(alert_id)
+    if alert is None or alert.status != AlertStatus.ACKNOWLEDGED:
+        return
     for escalation in (escalations := load([alert_id])):
         escalation.asked_at = None
     run(escalations)
@@ -162,8 +165,13 @@ def on_page_failed(alert_id: int) -> None:
 
 
 def on_raised(alert_id: int) -> None:
-    """The priority was raised: what is urgent now goes by the high rules, what joined a lesser page pages by itself."""
+    """The priority was raised: what is urgent now goes by the high rules, what joined a lesser page pages by itself.
+
+    Somebody may have it: what is urgent now has a time-out of the acknowledgement, which low urgency has not.
+    """
     alert = _alert(alert_id)
+    if alert is not None and alert.status == AlertStatus.ACKNOWLEDGED:
+        run(load([alert_id]))
     if alert is not None and alert.status == AlertStatus.FIRING:
         if alert.urgency == "high":
             raise_urgency(alert)
