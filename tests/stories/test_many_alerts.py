@@ -324,6 +324,20 @@ def test_what_waits_for_the_same_slot_to_the_second_shares_it(story: Story) -> N
     assert "alert 2 and 1 more" in ana.picks_up(ana.rings_with(by="voice"))
 
 
+def test_a_new_page_does_not_take_the_slot_that_others_wait_for(story: Story) -> None:
+    """It would ring alone, and what waits for longer would wait for another two minutes."""
+    ana = story.person("ana", methods=("voice",))
+    story.policy(steps=[("ana", "0m")])
+    story.fires(title="one")
+    ana.rings_with(by="voice")
+    story.fires(title="two")
+    story.fires(title="three")
+    story.forward(seconds=119)
+    story.arrives(story.source(), {"title": "four", "priority": "P1"})  # read at the moment the slot is free
+    story.forward(seconds=1)
+    assert "alert 2 and 2 more" in ana.picks_up(ana.rings_with(by="voice"))
+
+
 def test_limits_are_settings(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIDWATCH_STORM_OTHER_PER_MINUTE", "2")
     forget_caches()

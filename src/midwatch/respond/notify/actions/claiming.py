@@ -42,6 +42,13 @@ UNDER_WAY = Select(
         user_id__in=users, channel=channel, state=DeliveryState.SENDING, claimed_until__gt=now
     ).values_list("pk", "user_id")
 )
+AHEAD = Select(
+    lambda users, channel, soon: (
+        Delivery.objects.filter(user_id__in=users, channel=channel, state__in=OUTSTANDING, due_at__lte=soon)
+        .filter(state=DeliveryState.WAITING)
+        .values_list("user_id", flat=True)
+    )
+)
 
 
 def storm_limits() -> Mapping[str, plan.StormLimit]:
@@ -111,13 +118,18 @@ def _claimed_at_birth(deliveries: Sequence[Delivery], outlet: Outlet, now: datet
 
 
 def _fitting(wanted: Sequence[Delivery], channel: str, now: datetime) -> list[Delivery]:
-    """The messages of those people whose storm limit has room for all of theirs; bundles are made elsewhere."""
+    """The messages of those people whose storm limit has room for all of theirs, and for what waits already: a slot that is
+    just free belongs to that. Bundles are made elsewhere."""
     limit = plan.storm_limit(channel, storm_limits())
     by_user: dict[int, int] = defaultdict(int)
     for delivery in wanted:
         by_user[delivery.user_id] += 1
     recent = _recent(by_user, channel, now - limit.within, ())
-    fits = {user_id for user_id, count in by_user.items() if len(recent[user_id]) + count <= limit.at_most}
+    free = {user_id: limit.at_most - len(recent[user_id]) - count for user_id, count in by_user.items()}
+    fits = {user_id for user_id, left in free.items() if left >= 0}
+    for user_id in AHEAD(fits, channel, now + SOON) if fits else ():
+        free[user_id] -= 1
+    fits = {user_id for user_id in fits if free[user_id] >= 0}
     return [delivery for delivery in wanted if delivery.user_id in fits]
 
 
