@@ -34,6 +34,7 @@ class Senders:
         engine.count += 1
         name = f"{engine.node.name}.send-{engine.count}"
         engine.wire.claims[name] = wires.running().commits_at  # the engine's own, or its pools', that just claimed it
+        engine.wire.naps[name] = engine.node.naps
 
         def send(actor: Actor) -> None:
             wires.runs(actor)

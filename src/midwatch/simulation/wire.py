@@ -41,6 +41,7 @@ class Ring:
     sender: str
     answered: bool = False
     sid: str = ""
+    was_stopped: bool = False  # between its claim and now: another may have sent it meanwhile
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class Wire:
     tries: dict[str, int] = field(default_factory=dict)
     happened: list[str] = field(default_factory=list)  # ids of troubles of its own making
     claims: dict[str, int] = field(default_factory=dict)  # by the sender's name
+    naps: dict[str, int] = field(default_factory=dict)  # of its node when it claimed
     is_healed: bool = False
     on_ring: Callable[[Ring], None] = lambda _ring: None
     on_trouble: Callable[[str, str], None] = lambda _what, _how: None
@@ -151,6 +153,7 @@ class Wire:
             order=actor.baton.commits,
             sender=actor.name,
             sid=f"{'CA' if channel == 'voice' else 'SM'}{len(self.rings):06d}" if channel in {"sms", "voice"} else "",
+            was_stopped=actor.node.naps > self.naps.get(actor.name, 0),
         )
         self.rings.append(ring)
         self.on_ring(ring)

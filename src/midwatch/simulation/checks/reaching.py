@@ -10,6 +10,7 @@ from midwatch.simulation.checks.tables import Row
 from midwatch.simulation.checks.view import View
 
 HEARD_WITHIN = 150.0  # seconds with a node: 60 s until a method counts as failed, a lease, a storm limit's minute
+CALLED_WITHIN = HEARD_WITHIN + 120.0  # one call in two minutes: whose page is a call may wait for the next
 # After these an older page need not be heard any more, or the failure has been said.
 ANSWERED = frozenset(
     {
@@ -35,8 +36,10 @@ class Reach:
             if view.heard_since(*key, up - 1.0) or self._is_answered(view, key[0], entry):
                 del self.waiting[key]
             elif view.up - up > HEARD_WITHIN:
-                del self.waiting[key]
                 name = next(name for name, pk in view.users.items() if pk == key[1])
+                if "voice" in view.world.person(name).methods and view.up - up <= CALLED_WITHIN:
+                    continue
+                del self.waiting[key]
                 number = view.alerts[key[0]]["number"]
                 yield f"#{number}: {entry['text']!r} at {entry['at']}, {name} heard nothing, and no failure is on record"
 

@@ -31,7 +31,7 @@ class Ears:
             if before is None:
                 continue
             old, old_lives = before
-            cut_off = not old.answered or old_lives != _lives(view, old)
+            cut_off = not old.answered or old_lives != _lives(view, old) or ring.was_stopped
             if not cut_off:
                 yield f"{ring.who} got {ring.text[:60]!r} by {ring.channel} twice, at {old.at} and {ring.at}, and nothing broke"
             elif about is not None and about.alert:
