@@ -1,4 +1,4 @@
-"""Plan and apply: one transaction, all or nothing. A plan is an apply that is rolled back: they cannot disagree."""
+"""Plan and apply: one transaction, all or nothing. A plan is an apply that is rehearsed: they cannot disagree."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.db.models import ProtectedError
 
 from midwatch.core import audit, clock
 from midwatch.core.actor import Actor
+from midwatch.core.rehearsal import rehearsal
 from midwatch.gitops import effects, pruning, references
 from midwatch.gitops.current import State, read_state
 from midwatch.gitops.documents import Documents, read_directory, read_text
@@ -56,7 +57,7 @@ def apply_text(text: str, owner: str = OWNER, by: Actor = CODE, *, prune: bool =
 def _run(found: Documents, owner: str, by: Actor, *, prune: bool, is_rehearsal: bool = False) -> Plan:
     check_name(owner)
     parsed, reading = read(found)
-    with transaction.atomic():
+    with rehearsal() if is_rehearsal else transaction.atomic():
         Applied.objects.get_or_create(owner=owner)
         Applied.objects.select_for_update().get(owner=owner)  # one run of an owner at a time
         state = read_state()
@@ -65,9 +66,7 @@ def _run(found: Documents, owner: str, by: Actor, *, prune: bool, is_rehearsal: 
             raise ConfigurationError(reading.problems)
         run = _Run(found, owner, by, parsed, state)
         run.change(clock.now(), prune=prune)
-        if is_rehearsal:
-            transaction.set_rollback(True)
-        else:
+        if not is_rehearsal:
             run.note()
             run.plan.is_applied = True
     return run.plan

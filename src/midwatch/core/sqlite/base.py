@@ -7,6 +7,8 @@ a transaction is an error, so none escapes the ticket. WAL, synchronous=FULL, no
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from django.db.utils import NotSupportedError, OperationalError, ProgrammingErro
 
 from midwatch.core import sqlite_library
 from midwatch.core.sqlite import cache
+from midwatch.core.sqlite.copies import make_copy, table_written
 from midwatch.core.sqlite.ticket import Ticket, TicketTimeoutError, ticket_path
 
 sqlite_library.swap_in()  # before Django's backend takes hold of a library
@@ -61,6 +64,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._ticket: Ticket | None = None
+        self.writes_to_copies = False
         self.ticket_timeout_seconds = TIMEOUT_SECONDS
 
     def get_connection_params(self) -> dict[str, Any]:
@@ -103,7 +107,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def is_ticket_held(self) -> bool:
         return self._ticket is not None and self._ticket.is_held
 
+    @contextmanager
+    def writing_to_copies(self) -> Iterator[None]:
+        """Meanwhile a transaction holds no ticket, for it writes to temporary copies of tables. It has to be rolled back."""
+        assert not self.in_atomic_block, "a transaction that has begun cannot become a rehearsal"
+        with self.cursor() as cursor:
+            cursor.execute("PRAGMA foreign_keys=OFF")  # a copy would refer to copies
+            self.writes_to_copies, mode, self.transaction_mode = True, self.transaction_mode, "DEFERRED"
+            try:
+                yield
+            finally:
+                self.writes_to_copies, self.transaction_mode = False, mode
+                cursor.execute("PRAGMA foreign_keys=ON")
+
     def _start_transaction_under_autocommit(self) -> None:
+        if self.writes_to_copies:
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]  # django-stubs leaves these hooks out
+            return
         self.take_ticket()
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc]  # django-stubs leaves these hooks out
@@ -146,6 +166,9 @@ class GuardedCursor(base.SQLiteCursorWrapper):
         self._wrapper = wrapper
 
     def execute(self, query: str, params: Any = None) -> Any:
+        if self._wrapper.writes_to_copies:
+            self._copy_for(query)
+            return super().execute(query, params)
         if self._sqlite.in_transaction or not self._writes(query):
             return super().execute(query, params)
         self._wrapper.take_ticket()
@@ -154,7 +177,17 @@ class GuardedCursor(base.SQLiteCursorWrapper):
         finally:
             self._wrapper.free_ticket()
 
+    def _copy_for(self, query: str) -> None:
+        if first_word(query) in _READS:
+            return
+        if not self._sqlite.in_transaction:
+            self._refuse(query)
+        make_copy(self._sqlite.execute, table_written(query))
+
     def executemany(self, query: str, param_list: Any) -> Any:
+        if self._wrapper.writes_to_copies:
+            self._copy_for(query)
+            return super().executemany(query, param_list)
         if not self._sqlite.in_transaction:
             self._refuse(query)
         return super().executemany(query, param_list)
