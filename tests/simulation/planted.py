@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import models, transaction
+from django.db import transaction
 
 from midwatch.core import clock, leases
 from midwatch.core.models import OutboxEvent
@@ -45,10 +45,11 @@ def plant(name: str) -> None:
 def lease_never_expires() -> None:
     """A row that a dead node had claimed is nobody's for ever."""
 
-    def claim(due: models.QuerySet[Any], *, now: datetime, lease: timedelta, limit: int) -> list[Any]:
+    def claim(due: Any, *, now: datetime, lease: timedelta, limit: int, values: Any = (), **narrow: int) -> list[Any]:
         with transaction.atomic(savepoint=False):
-            rows = list(due.filter(claimed_until=None)[:limit])
-            due.model._default_manager.filter(pk__in=[row.pk for row in rows]).update(claimed_until=now + lease)
+            queryset = due.queryset(now, *values).filter(**narrow) if isinstance(due, leases.Claimable) else due
+            rows = list(queryset.filter(claimed_until=None)[:limit])
+            queryset.model._default_manager.filter(pk__in=[row.pk for row in rows]).update(claimed_until=now + lease)
             for row in rows:
                 row.claimed_until = now + lease
         return rows

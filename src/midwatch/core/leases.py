@@ -6,14 +6,15 @@ ones; on SQLite the write transaction is the only writer there is, and Django le
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db import models, transaction
 from django.db.models import Q
 from prometheus_client import Counter
 
-from midwatch.core.statements import fetch
+from midwatch.core.statements import Select, fetch
 
 TAKEN_OVER = Counter("midwatch_leases_taken_over", "Claims that ran out and were taken by somebody else.", ["work"])
 M = TypeVar("M", bound=models.Model)
@@ -26,20 +27,56 @@ def held(due: models.QuerySet[M], now: datetime) -> models.QuerySet[M]:
     return free.select_for_update(skip_locked=True, of=("self",))
 
 
-def claim(due: models.QuerySet[M], *, now: datetime, lease: timedelta, limit: int) -> list[M]:
-    """Take up to `limit` rows of `due` (already filtered and ordered) that nobody holds, until `now + lease`.
+class Claimable(Generic[M]):
+    """What can be claimed, filtered and ordered, with its SQL written once: `Claimable(lambda now, channel: ...)`.
 
-    The model has `claimed_until`. Returned rows carry the new value; compare it when you write the outcome.
+    The model has `claimed_until`. The first value is always the time.
+    """
+
+    def __init__(self, build: Callable[..., models.QuerySet[M]]) -> None:
+        self._build = build
+        self._selects: dict[int, Select[M]] = {}  # by the limit, which is written out in the SQL
+
+    def rows(self, limit: int, now: datetime, *values: Any, **narrow: int) -> list[M]:
+        """Up to `limit` that nobody holds, locked. `narrow`: only these, as a filter; it is rare and not prepared."""
+        if narrow:
+            return _rows(self.queryset(now, *values).filter(**narrow), now, limit)
+        if limit not in self._selects:
+            self._selects[limit] = Select(lambda at, *given: held(self._build(at, *given), at)[:limit])
+        return self._selects[limit](now, *values)
+
+    def queryset(self, now: datetime, *values: Any) -> models.QuerySet[M]:
+        return self._build(now, *values)
+
+
+def _rows(due: models.QuerySet[M], now: datetime, limit: int) -> list[M]:
+    return fetch(held(due, now)[:limit])
+
+
+def claim(
+    due: Claimable[M] | models.QuerySet[M],
+    *,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    values: Sequence[Any] = (),
+    **narrow: int,
+) -> list[M]:
+    """Take up to `limit` rows of `due` that nobody holds, until `now + lease`.
+
+    `due`: prepared, with its further `values`; or a queryset, filtered and ordered, where claims are rare. Returned rows
+    carry the new value of `claimed_until`; compare it when you write the outcome.
     """
     with transaction.atomic(savepoint=False):
-        # With its words written out: SQLite does not take a partial index for `state = ?` and would read the whole table.
-        rows = fetch(held(due, now)[:limit])
+        rows = due.rows(limit, now, *values, **narrow) if isinstance(due, Claimable) else _rows(due, now, limit)
+        if not rows:
+            return rows
+        model = type(rows[0])
         taken_over = sum(row.claimed_until is not None for row in rows)  # type: ignore[attr-defined]
         if taken_over:
-            TAKEN_OVER.labels(due.model._meta.model_name).inc(taken_over)
-        if rows:
-            until = now + lease
-            due.model._default_manager.filter(pk__in=[row.pk for row in rows]).update(claimed_until=until)
-            for row in rows:
-                row.claimed_until = until  # type: ignore[attr-defined]
+            TAKEN_OVER.labels(model._meta.model_name).inc(taken_over)
+        until = now + lease
+        model._default_manager.filter(pk__in=[row.pk for row in rows]).update(claimed_until=until)
+        for row in rows:
+            row.claimed_until = until  # type: ignore[attr-defined]
     return rows

@@ -29,6 +29,9 @@ from midwatch.respond.incidents.models import Incident
 from midwatch.respond.statuspage import actions as statuspage
 from midwatch.respond.statuspage.actions import sending as subscribers
 
+CLAIMABLE = leases.Claimable(
+    lambda now: OutboxEvent.objects.filter(done_at=None, quarantined_at=None, due_at__lte=now).order_by("due_at", "id")
+)
 REACTIONS_DUE = Select(
     lambda now: (
         OutboxEvent.objects.filter(done_at=None, quarantined_at=None, due_at__lte=now)
@@ -140,10 +143,9 @@ REACTIONS: Mapping[str, tuple[Handler, ...]] = {
 def react(*, limit: int = 50) -> int:
     """Do what follows from what happened. Returns how many events were due."""
     now = clock.now()
-    due = OutboxEvent.objects.filter(done_at=None, quarantined_at=None, due_at__lte=now).order_by("due_at", "id")
     if not REACTIONS_DUE(now):
         return 0
-    events = leases.claim(due, now=now, lease=LEASE, limit=limit)
+    events = leases.claim(CLAIMABLE, now=now, lease=LEASE, limit=limit)
     for event in events:
         _react_to(event)
     return len(events)

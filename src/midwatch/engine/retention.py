@@ -17,6 +17,7 @@ from django.db.models import Q
 
 from midwatch.catalog import actions as catalog
 from midwatch.core import audit, clock, files, outbox, topics
+from midwatch.core.statements import Select
 from midwatch.engine import hold, metrics
 from midwatch.engine.models import Chore, Node
 from midwatch.people.actions import forget_old_access
@@ -58,8 +59,17 @@ def forget() -> int:
     return count
 
 
+_NOT_YET = Select(
+    lambda now: (
+        Chore.objects.filter(name=NAME)
+        .filter(Q(due_at__gt=now) | Q(claimed_until__gt=now))
+        .values_list("pk", flat=True)[:1]
+    )
+)
+
+
 def _take(now: datetime) -> bool:
-    if Chore.objects.filter(name=NAME).filter(Q(due_at__gt=now) | Q(claimed_until__gt=now)).exists():
+    if _NOT_YET(now):
         return False
     if hold.gate() is not None:  # somebody is looking at what was restored
         return False

@@ -132,10 +132,15 @@ def remind_of_postmortems() -> int:
     return 0 if hold.gate() is not None else remind_due()
 
 
+DECLARATION_RULES = Select(
+    lambda: DeclarationRule.objects.select_related("service", "team", "type").filter(is_active=True).order_by("name")
+)
+
+
 def declare_incidents() -> int:
     """Alerts that a rule names declare an incident, or join the one of their service."""
     by = Actor("A declaration rule", "engine")
-    rules = DeclarationRule.objects.select_related("service", "team", "type").filter(is_active=True).order_by("name")
+    rules = DECLARATION_RULES()
     return sum(
         guarded("declaration rule", partial(_declare, rule, alert, by), otherwise=0)
         for rule in rules

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from midwatch.core import audit, clock, restore_mark, wake
 from midwatch.core.actor import ENGINE, Actor
+from midwatch.core.statements import Select
 from midwatch.engine.hold.gate import forget
 from midwatch.engine.hold.queries import summary
 from midwatch.engine.hold.resume import resume
@@ -115,13 +116,16 @@ def _end_page(holds: list[Hold]) -> None:
         resolve_alert(alert, ENGINE)
 
 
+_STANDING = Select(lambda: Hold.objects.filter(released_at=None).select_related("alert").order_by("began_at", "pk")[:1])
+
+
 def remind() -> int:
     """A hold that is forgotten is worse than a page too many: after a quarter of an hour administrators are paged.
 
     Until one answers, as any page; when it was resolved and the hold still stands, anew after an hour.
     """
     now = clock.now()
-    hold = Hold.objects.filter(released_at=None).select_related("alert").order_by("began_at").first()
+    hold = next(iter(_STANDING()), None)
     if hold is None or hold.dropped_at is not None or now - hold.began_at < FORGOTTEN_AFTER:
         return 0
     is_open = hold.alert is not None and hold.alert.status != AlertStatus.RESOLVED

@@ -269,18 +269,28 @@ def problems(source: Source, *, limit: int = 20) -> list[SourceProblem]:
     return list(SourceProblem.objects.filter(source=source).order_by("-id")[:limit])
 
 
-def snoozed_and_over(now: datetime, *, limit: int = 100) -> list[Alert]:
-    return list(Alert.objects.filter(status=AlertStatus.ACKNOWLEDGED, snoozed_until__lte=now)[:limit])
+def snoozed_and_over(now: datetime) -> list[Alert]:
+    return _SNOOZED_AND_OVER(now)
 
 
-def expired(now: datetime, *, limit: int = 100) -> list[Alert]:
+def expired(now: datetime) -> list[Alert]:
     """Open alerts whose source fell silent for as long as it said that means resolved."""
-    return list(Alert.objects.filter(expires_at__lte=now, status__in=OPEN).order_by("expires_at")[:limit])
+    return _EXPIRED(now)
 
 
-def silent_sources(now: datetime, *, limit: int = 50) -> list[Source]:
-    return list(
+def silent_sources(now: datetime) -> list[Source]:
+    return _SILENT(now)
+
+
+# Asked by the engine every second.
+_SNOOZED_AND_OVER = Select(
+    lambda now: Alert.objects.filter(status=AlertStatus.ACKNOWLEDGED, snoozed_until__lte=now)[:100]
+)
+_EXPIRED = Select(lambda now: Alert.objects.filter(expires_at__lte=now, status__in=OPEN).order_by("expires_at")[:100])
+_SILENT = Select(
+    lambda now: (
         Source.objects.filter(expected_at__lte=now, is_active=True)
         .select_related("service__team")
-        .order_by("expected_at")[:limit]
+        .order_by("expected_at")[:50]
     )
+)

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from midwatch.core import clock
 from midwatch.core.actor import ENGINE
+from midwatch.core.statements import Select
 from midwatch.people.models import User
 from midwatch.respond.incidents import duties, prompts
 from midwatch.respond.incidents.actions.declaring import on_call_of
@@ -33,11 +34,18 @@ SHIFT_LOOK = timedelta(days=2)  # how far ahead a shift's end is looked for
 CLAIM = Incident.objects.select_related("service", "team").exclude(prompted_at=None)
 
 
+# Asked every second: prepared.
+_DUE = Select(lambda now: CLAIM.filter(prompted_at__lte=now).order_by("prompted_at").values_list("pk", flat=True)[:20])
+_TASKS_DUE = Select(
+    lambda now: Task.objects.exclude(due_at=None).filter(done_at=None, due_at__lte=now).values_list("pk", flat=True)[:1]
+)
+
+
 def prompt_due(*, limit: int = 20) -> int:
     """Look at the incidents whose moment has come. Returns how many."""
     now = clock.now()
     due = CLAIM.filter(prompted_at__lte=now).order_by("prompted_at")
-    found = list(due.values_list("pk", flat=True)[:limit])
+    found = _DUE(now)[:limit]
     for pk in found:
         with transaction.atomic():
             incident = due.select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
@@ -109,6 +117,8 @@ def _relieve(incident: Incident, held: RoleHolding, schedule: Schedule, ended_at
 def ask_for_tasks(*, limit: int = 20) -> int:
     """A time box is over: whoever has the task is asked, once (R8). Returns how many were due."""
     now = clock.now()
+    if not _TASKS_DUE(now):
+        return 0
     rows = Task.objects.select_related("incident", "doer").exclude(due_at=None)
     due = rows.filter(done_at=None, due_at__lte=now).order_by("due_at")[:limit]
     found = list(due)

@@ -32,6 +32,13 @@ SOON = timedelta(
 NEWS = (DeliveryKind.UPDATE, DeliveryKind.RESOLVED)
 NEWS_SHOWN_MAX = 10
 OUTSTANDING = (DeliveryState.WAITING, DeliveryState.SENDING)
+CLAIMABLE = leases.Claimable(
+    lambda now, channel: (
+        Delivery.objects.filter(channel=channel, state__in=OUTSTANDING, due_at__lte=now)
+        .select_related("alert__service", "user", "contact", "page")
+        .order_by("rank", "due_at", "pk")
+    )
+)
 LEFT_SINCE = Select(
     lambda users, channel, since: Delivery.objects.filter(
         user_id__in=users, channel=channel, handed_over_at__gt=since
@@ -67,12 +74,7 @@ def claim_deliveries(channel: str, *, by: str, limit: int, **narrow: int) -> lis
     """
     now = clock.now()
     with transaction.atomic():
-        due = (
-            Delivery.objects.filter(channel=channel, state__in=OUTSTANDING, due_at__lte=now, **narrow)
-            .select_related("alert__service", "user", "contact", "page")
-            .order_by("rank", "due_at", "pk")
-        )
-        candidates = leases.claim(due, now=now, lease=DELIVERY_LEASE, limit=limit)
+        candidates = leases.claim(CLAIMABLE, now=now, lease=DELIVERY_LEASE, limit=limit, values=(channel,), **narrow)
         live = _drop_answered(candidates, now)
         leaving = live if narrow else _within_limits(live, channel, now)
         _mark(leaving, by, now)

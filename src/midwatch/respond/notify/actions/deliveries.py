@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from midwatch.core import clock, integration
 from midwatch.core.actor import ENGINE
@@ -345,19 +346,24 @@ def _jitter(delivery: Delivery) -> float:
     return zlib.crc32(f"{delivery.idempotency_key}/{delivery.attempts}".encode()) / 2**32
 
 
+def _overdue(before: datetime) -> QuerySet[Delivery]:
+    kinds = [DeliveryKind.PAGE, DeliveryKind.BUNDLE]
+    waiting = Delivery.objects.filter(state__in=OUTSTANDING, passed_on_at=None, kind__in=kinds)
+    return waiting.filter(wanted_at__lte=before).order_by("wanted_at")
+
+
+OVERDUE = Select(lambda before: _overdue(before).values_list("pk", flat=True)[:1])
+
+
 def pass_on_overdue(*, limit: int = 200, **narrow: int) -> int:
     """Sixty seconds without a hand-over count as failed: the next method goes out while this one keeps trying.
 
     `narrow`: only these, as a filter (`alert_id=5`).
     """
-    overdue = Delivery.objects.filter(
-        state__in=OUTSTANDING,
-        passed_on_at=None,
-        wanted_at__lte=clock.now() - plan.FAILED_AFTER,
-        kind__in=[DeliveryKind.PAGE, DeliveryKind.BUNDLE],
-        **narrow,
-    ).order_by("wanted_at")
-    found = fetch(overdue.select_related("user")[:limit])
+    before = clock.now() - plan.FAILED_AFTER
+    if not OVERDUE(before):
+        return 0
+    found = fetch(_overdue(before).filter(**narrow).select_related("user")[:limit])
     return sum(guarded("overdue delivery", partial(_pass_on, delivery), otherwise=0) for delivery in found)
 
 
