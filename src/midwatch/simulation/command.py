@@ -13,13 +13,15 @@ import selectors
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from midwatch.simulation import ground
+from midwatch.simulation import ground, tally
 from midwatch.simulation.scenes import SCENES
+from midwatch.simulation.script import SIZES, Plan
 
 FAILURES_MAX = 3  # seeds that are shrunk and told; more are only counted
 WORKERS_MAX = 32
@@ -37,22 +39,25 @@ class Figures:
     switches: int = 0
     violations: int = 0
     failing: list[int] = field(default_factory=list)
-    checks: dict[str, int] = field(default_factory=dict)
+    cpu: float = 0.0
+    checks: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
 
     def add(self, told: dict[str, Any]) -> None:
         self.seeds += 1
         for name in ("steps", "events", "pages", "kills", "switches"):
             setattr(self, name, getattr(self, name) + told[name])
+        self.cpu += told["seconds"]
+        self.kinds.update(told["kinds"])
         if told["violations"]:
             self.violations += len(told["violations"])
             self.failing.append(told["seed"])
-            first = str(told["violations"][0][0])
-            self.checks[first] = self.checks.get(first, 0) + 1
+            self.checks[str(told["violations"][0][0])] += 1
 
     def line(self, seconds: float) -> str:
         return (
             f"seeds={self.seeds} steps={self.steps} events={self.events} pages={self.pages} kills={self.kills} "
-            f"switches={self.switches} violations={self.violations} seconds={seconds:.1f}"
+            f"switches={self.switches} violations={self.violations} cpu={self.cpu:.1f} seconds={seconds:.1f}"
         )
 
 
@@ -66,6 +71,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, help="one seed, told as a story")
     made.add_argument("--keep", help="with --seed: only these happenings, as a shrunk failure names them")
     made.add_argument("--scene", default="", choices=["", *SCENES], help="a directed world instead of chance's")
+    made.add_argument("--size", default="mixed", choices=SIZES, help="of the worlds (default: each seed draws its own)")
+    made.add_argument(
+        "--database", default="", help="postgresql://...: a database that is emptied for each run (default: SQLite)"
+    )
     made.add_argument("--workers", type=_whole, default=min(os.cpu_count() or 1, 4), help="processes (default: cores)")
     made.add_argument("--json", action="store_true", help="a line of JSON for each seed")
     made.add_argument("--no-shrink", action="store_true", help="tell a failing seed as it is")
@@ -102,7 +111,8 @@ def _tell(args: argparse.Namespace, root: Path) -> int:
     shrink = importlib.import_module("midwatch.simulation.shrink")
     started = time.monotonic()
     only = frozenset(args.keep.split(",")) if args.keep is not None else None
-    told = shrink.tell(args.seed, only, scene=args.scene, shrinks=not args.no_shrink and only is None)
+    plan = Plan(args.seed, only=only, scene=args.scene, size=args.size)
+    told = shrink.tell(plan, shrinks=not args.no_shrink and only is None)
     print(told["story"])
     figures = Figures()
     figures.add(told)
@@ -111,15 +121,15 @@ def _tell(args: argparse.Namespace, root: Path) -> int:
     return 1 if told["violations"] else 0
 
 
-def _same(args: argparse.Namespace) -> list[str]:
+def _same(args: argparse.Namespace, database: str) -> list[str]:
     """What a process started by this one is told as well."""
     planted = ["--import", args.extra] if args.extra else []
-    return [*planted, *(["--scene", args.scene] if args.scene else [])]
+    return [*planted, "--scene", args.scene, "--size", args.size, "--database", database]
 
 
 def _prepare(args: argparse.Namespace, data: Path) -> None:
     data.mkdir(parents=True, exist_ok=True)
-    ground.prepare(data)
+    ground.prepare(data, args.database)
     if args.extra:
         path, _, name = str(args.extra).rpartition(":")
         sys.path.insert(0, path or ".")
@@ -167,6 +177,8 @@ def _many(args: argparse.Namespace, root: Path) -> int:
     if not args.no_shrink and not args.json:
         for seed in figures.failing[:FAILURES_MAX]:
             _shrunk(args, root, seed)
+    if not args.json:
+        print("\n".join(tally.told(figures.kinds)))
     print(figures.line(time.monotonic() - started))
     return 1 if figures.failing else 0
 
@@ -185,10 +197,9 @@ def _seeds(args: argparse.Namespace, started: float) -> Iterator[int]:
 
 def _start(args: argparse.Namespace, root: Path) -> list[Worker]:
     found: list[Worker] = []
-    is_shared = bool(os.environ.get("MIDWATCH_DATABASE_URL"))  # one PostgreSQL database holds one run at a time
-    count = 1 if is_shared else min(args.workers, WORKERS_MAX)
+    count = min(args.workers, WORKERS_MAX)
     for number in range(count):
-        extra = _same(args)
+        extra = _same(args, ground.database_of(args.database, number))
         process = subprocess.Popen(
             [sys.executable, "-m", "midwatch.simulation", "--work", "--data", str(root / f"w{number}"), *extra],
             stdin=subprocess.PIPE,
@@ -196,7 +207,7 @@ def _start(args: argparse.Namespace, root: Path) -> list[Worker]:
             text=True,
         )
         found.append(Worker(process))
-        if number == 0 and count > 1:
+        if number == 0 and count > 1 and not args.database:
             found[0].ask(-1)  # makes the migrated template that the others copy
             found[0].answer()
     return found
@@ -233,7 +244,7 @@ def _stop(workers: list[Worker]) -> None:
 
 def _shrunk(args: argparse.Namespace, root: Path, seed: int) -> None:
     """In a process of its own, so that this one stays without Django."""
-    extra = _same(args)
+    extra = _same(args, args.database)
     command = [sys.executable, "-m", "midwatch.simulation", "--seed", str(seed), *extra]
     print(subprocess.run(command, capture_output=True, text=True, check=False).stdout, flush=True)
 
@@ -247,5 +258,5 @@ def _work(args: argparse.Namespace) -> int:
             importlib.import_module("midwatch.simulation.fresh").fresh()
             print("{}", flush=True)
             continue
-        print(json.dumps(run.told(seed, scene=args.scene)), flush=True)
+        print(json.dumps(run.told(Plan(seed, scene=args.scene, size=args.size))), flush=True)
     return 0

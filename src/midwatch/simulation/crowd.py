@@ -20,7 +20,7 @@ from midwatch.simulation.script import Plan
 from midwatch.simulation.wire import Ring
 from midwatch.simulation.world import Person, World
 
-Later = Callable[[datetime, str, str, Callable[[], object]], None]  # when, id, words, what
+Later = Callable[[datetime, str, str, Callable[[], object], tuple[str, str]], None]  # when, id, words, what, counted as
 # How likely somebody of this temper answers a page at all.
 ANSWERS = {"awake": 0.85, "slow": 0.5, "fickle": 0.7, "deaf": 0.0}
 DELAYS = {"awake": (10, 180), "slow": (200, 1500), "fickle": (5, 600), "deaf": (1, 2)}
@@ -108,7 +108,7 @@ class Crowd:
         suffix: str = "",
     ) -> None:
         at = clock.now() + timedelta(seconds=random.uniform(*seconds))
-        self.later(at, f"r:{ring.id}{suffix}", f"{ring.who} {words}", work)
+        self.later(at, f"r:{ring.id}{suffix}", f"{ring.who} {words}", work, ("answers", _counted(words)))
 
     def _calls_back(self, ring: Ring, random: Random) -> None:
         """Twice, late, in the wrong order; now and then it says that the message failed after all."""
@@ -118,7 +118,14 @@ class Crowd:
             report = StatusReport(ring.sid, receipt, ring.token, is_failure=is_failure)
             at = clock.now() + timedelta(seconds=random.choice((0.5, 3, 20, 90, 1200)))
             words = f"the provider calls back: {receipt.word} ({ring.channel} to {ring.who})"
-            self.later(at, f"c:{ring.id}/{number}", words, lambda report=report: record_status(report))  # type: ignore[misc]
+            counted = ("receipts", "failed after all" if is_failure else "delivered")
+            self.later(at, f"c:{ring.id}/{number}", words, lambda report=report: record_status(report), counted)  # type: ignore[misc]
+
+
+def _counted(words: str) -> str:
+    """By its verb; an acknowledgement by the way it came, too."""
+    verb = words.partition(" ")[0]
+    return {"gives": "gives back", "says:": "still on it", "acknowledges": words}.get(verb, verb)
 
 
 def _press(ring: Ring, action: str) -> object:

@@ -11,8 +11,11 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import django
+import psycopg
+from psycopg import sql
 
 SECRET = "simulation-" + "s" * 40
 PUBLIC = "http://midwatch.example"
@@ -36,15 +39,38 @@ def scratch() -> Path:
     return Path(tempfile.mkdtemp(prefix="midwatch-sim-", dir=parent))
 
 
-def prepare(data_dir: Path) -> None:
+def database_of(url: str, worker: int) -> str:
+    """Each worker has a database of its own: the first the one that was named, the others beside it, made when missing.
+
+    `url` "": SQLite, where each has a file of its own anyway.
+    """
+    if not url or not worker:
+        return url
+    base, _, options = url.partition("?")
+    server, _, name = base.rpartition("/")
+    beside = f"{name}_{worker}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [beside]).fetchone()
+        if known is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(beside)))
+    return f"{server}/{beside}{f'?{options}' if options else ''}"
+
+
+def _relaxed(url: str) -> str:
+    """Sessions of a simulation: a commit need not reach the disk, and the machine's time, which means nothing in a run,
+    ends none of them."""
+    own = quote("-c synchronous_commit=off -c idle_in_transaction_session_timeout=0 -c statement_timeout=0")
+    return f"{url}{'&' if '?' in url else '?'}options={own}"
+
+
+def prepare(data_dir: Path, database_url: str = "") -> None:
     """Once a process, before anything of Django is imported: settings from here alone, whatever the shell has set."""
-    database_url = os.environ.get("MIDWATCH_DATABASE_URL", "")
     for name in [name for name in os.environ if name.startswith("MIDWATCH_")]:
         del os.environ[name]
     os.environ.update(FIXED)
     os.environ["MIDWATCH_DATA_DIR"] = str(data_dir)
     if database_url:
-        os.environ["MIDWATCH_DATABASE_URL"] = database_url
+        os.environ["MIDWATCH_DATABASE_URL"] = _relaxed(database_url)
     django.setup()
     logging.getLogger().addHandler(logging.NullHandler())  # what fails is heard by the run, which looks at it
     logging.getLogger("midwatch").propagate = False

@@ -82,6 +82,7 @@ class EngineNode:
     wire: Wire
     node: Node
     channels: list[str]
+    looks_at_shifts: bool = True
     engine: Actor | None = None
     pools: Actor | None = None
     count: int = 0
@@ -118,13 +119,12 @@ class EngineNode:
                 self.pools.wake()
                 actor.wait()
 
-    @staticmethod
-    def _rarely(ticker: Ticker) -> None:
-        """Messages about shifts are no pages and dear to work out: they are looked at every half hour."""
+    def _rarely(self, ticker: Ticker) -> None:
+        """Messages about shifts are no pages and dear to work out: they are looked at every half hour, or not at all."""
         now = clock.now()
         for name in RARELY:
             last = ticker.last_run.get(f"really {name}")
-            if last is not None and timedelta(0) <= now - last < LOOK_EVERY:
+            if not self.looks_at_shifts or (last is not None and timedelta(0) <= now - last < LOOK_EVERY):
                 ticker.last_run[name] = now
             else:
                 ticker.last_run[f"really {name}"] = now

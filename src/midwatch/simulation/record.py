@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from midwatch.core import clock
+from midwatch.simulation.tally import Tally
 from midwatch.simulation.world import PolicySpec, World
 
 
@@ -42,6 +43,7 @@ class Record:
     acts: list[tuple[datetime, str]] = field(default_factory=list)
     lines: list[tuple[datetime, str]] = field(default_factory=list)  # the story, in order
     happened: list[str] = field(default_factory=list)  # ids
+    tally: Tally = field(default_factory=Tally)
     has_jumped: bool = False  # the clock was set
     up_seconds: float = 0.0  # for so long some node was up
     _up_at: datetime | None = None

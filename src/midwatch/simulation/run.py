@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connection
 
 from midwatch.core import clock, guard, net, wake
+from midwatch.core.statements import Select
 from midwatch.core.wake import Waiter
 from midwatch.engine import events, hold, invariants
 from midwatch.intake import log
@@ -23,7 +24,7 @@ from midwatch.people.models import ContactMethod, User
 from midwatch.respond.alerts.models import OPEN, Alert, Source
 from midwatch.respond.notify.models import Delivery
 from midwatch.respond.notify.tokens import digest_of
-from midwatch.simulation import fresh, happen
+from midwatch.simulation import counting, fresh, happen
 from midwatch.simulation.baton import Baton, Node
 from midwatch.simulation.checks import Checks
 from midwatch.simulation.checks.ending import everything_urgent_still_rings, nothing_is_left
@@ -37,10 +38,8 @@ from midwatch.simulation.wire import Outage, Ring, Wire
 
 POLL = timedelta(seconds=1.05)
 LOOK_EVERY = timedelta(minutes=20)
-SETTLE = timedelta(minutes=6)  # after the healing: leases, back-offs, storm limits
 WATCH = timedelta(minutes=26)
 BY_THE_CLOCK = {"page.after_answer"}  # it compares two moments: a clock set back between them makes the later earlier
-WATCHED = 0.5  # of the runs: half an hour of ringing that nobody answers is dear
 END = timedelta(minutes=35)
 VIOLATIONS_MAX = 5
 EVENTS = ("fire", "resolve", "poison", "misunderstood", "refused", "truncated", "storm", "burst", "large")
@@ -71,6 +70,10 @@ OVERDUE = (
     "SELECT min(expected_at) FROM alerts_source WHERE expected_at <= :now",
 )
 
+ABOUT = Delivery.objects.values_list("kind", "pk", "alert_id", "user_id")
+BY_TOKEN = Select(lambda digest: ABOUT.filter(token_digest=digest)[:1])
+BY_KEY = Select(lambda key: ABOUT.filter(idempotency_key=key)[:1])
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -92,6 +95,7 @@ class Result:
     kills: int = 0
     switches: int = 0
     seconds: float = 0.0
+    kinds: dict[str, int] = field(default_factory=dict)
 
 
 class _Bus:
@@ -139,10 +143,12 @@ class Run:
         self.baton = Baton(self.random, on_kill=self._died, on_stop=self._stopped)
         self.wire = Wire(self.plan, self.world.trouble)
         self.wire.on_trouble = lambda who, how: self.record.say(f"the wire to {who}: {how}")
+        self.wire.on_fault = partial(self.record.tally.add, "providers")
         self.crowd = Crowd(self.plan, self.world, self._reaction)
         channels = sorted({method for person in self.world.people for method in person.methods})
         self.nodes = [
-            EngineNode(self.baton, self.wire, Node(f"node-{number}"), channels) for number in range(self.world.nodes)
+            EngineNode(self.baton, self.wire, Node(f"node-{number}"), channels, self.world.looks_at_shifts)
+            for number in range(self.world.nodes)
         ]
         self.webs = [WebNode(self.baton, Node(f"web-{number}")) for number in range(2)]
         self.processes: list[EngineNode | WebNode] = [*self.nodes, *self.webs]
@@ -173,10 +179,12 @@ class Run:
             self._open(stack)
             self._live()
             trace = self._trace()
+            counting.course(self.view)
         result = Result(self.plan, self.violations, self.record.lines, self._happened(), trace)
         result.steps, result.events, result.pages = self.steps, len(self.record.accepted), len(self.wire.rings)
         result.kills = sum(one.node.deaths for one in self.processes)
         result.switches, result.seconds = self.baton.switches, time.process_time() - started
+        result.kinds = dict(self.record.tally.counts)
         return result
 
     def _monotonic(self) -> float:
@@ -207,8 +215,9 @@ class Run:
         if self.violations:
             return
         self._heal()
-        self._until(clock.now() + SETTLE)
-        if self.plan.stream("ending").random() < WATCHED:
+        self._until(clock.now() + self.world.settles)
+        if self.plan.stream("ending").random() < self.world.watched:
+            self.record.tally.add("course", "half an hour unanswered")
             since = self.record.up_seconds
             self._until(clock.now() + WATCH)
             self._ask("everything_urgent_still_rings", partial(everything_urgent_still_rings, since_up=since))
@@ -362,13 +371,8 @@ class Run:
             self.record.say(f"VIOLATION {name}: {words}")
 
     def _about(self, ring: Ring) -> Rung | None:
-        found = Delivery.objects.all()
-        if ring.token:
-            found = found.filter(token_digest=digest_of(ring.token))
-        else:
-            found = found.filter(idempotency_key=ring.key) if ring.key else found.none()
-        row = found.values_list("kind", "pk", "alert_id", "user_id").first()
-        return Rung(row[0], row[1], row[2] or 0, row[3]) if row is not None else None
+        rows = BY_TOKEN(digest_of(ring.token)) if ring.token else BY_KEY(ring.key) if ring.key else []
+        return Rung(rows[0][0], rows[0][1], rows[0][2] or 0, rows[0][3]) if rows else None
 
     def _heard(self, ring: Ring, about: Rung | None) -> None:
         what = about.kind if about is not None else "message"
@@ -385,11 +389,14 @@ class Run:
         self._count += 1
         heapq.heappush(self._heap, (at, self._count, work))
 
-    def _reaction(self, at: datetime, id: str, words: str, work: Callable[[], object]) -> None:
+    def _reaction(
+        self, at: datetime, id: str, words: str, work: Callable[[], object], counted: tuple[str, str]
+    ) -> None:
         def react() -> None:
             if self._is_muted or not self.plan.allows(id):
                 return
             self.record.note(id, words)
+            self.record.tally.add(*counted)
             self._web(words, work)
 
         self._later(at, react)
@@ -402,6 +409,7 @@ class Run:
     def _happen(self, happening: Happening) -> None:
         self.record.note(happening.id, str(happening))
         facts, kind = happening.facts, happening.kind
+        counting.happening(self.record.tally, kind, facts, is_paging=self.view.is_anybody_paged())
         if kind in EVENTS:
             self.happenings.event(kind, facts)
             self.view.backlog = 1
@@ -434,6 +442,7 @@ class Run:
 
     def _died(self, node: Node) -> None:
         self.record.say(f"{node.name} dies")
+        counting.death(self.record.tally, node, self.nodes)
         found = next(one for one in self.processes if one.node is node)
         back = clock.now() + timedelta(seconds=self._back[node.name])
 
@@ -445,6 +454,7 @@ class Run:
         self._later(back, start)
 
     def _stopped(self, node: Node) -> None:
+        counting.stop(self.record.tally, node)
         self.record.say(f"{node.name} is stopped for {node.nap.total_seconds():.0f} s")
 
     def _jump(self, by: timedelta) -> None:
@@ -481,11 +491,13 @@ def _words(ring: Ring) -> str:
     return " ".join(ring.text.split())[:90]
 
 
-def told(seed: int, only: frozenset[str] | None = None, scene: str = "") -> dict[str, Any]:
+def told(plan: Plan) -> dict[str, Any]:
     """A run's figures and verdict as plain values."""
-    result = Run(Plan(seed, only=only, scene=scene)).run()
+    result = Run(plan).run()
     return {
-        "seed": seed,
+        "seed": plan.seed,
+        "size": "scene" if plan.scene else "long" if plan.is_long else "small",
+        "kinds": result.kinds,
         "violations": [(one.check, one.words, one.at.isoformat()) for one in result.violations],
         "trace": result.trace,
         **{name: getattr(result, name) for name in ("steps", "events", "pages", "kills", "switches", "seconds")},

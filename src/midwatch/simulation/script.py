@@ -13,9 +13,12 @@ from random import Random
 from typing import Any
 
 from midwatch.simulation.scenes import SCENES, world_of
+from midwatch.simulation.small import make_small, write_small
 from midwatch.simulation.world import World, make, policy_of
 
 PRIORITIES = ("P1", "P1", "P2", "P2", "P3", "P5")
+LONG = 0.05  # of the seeds are long runs: hours, many people, several policies
+SIZES = ("mixed", "small", "long")
 CHANNELS = ("webhook", "ntfy", "sms", "voice", "email")
 BREAKS = ("unreachable", "refuses", "hangs", "taken-then-silent", "gone", "slow")
 
@@ -36,22 +39,32 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run. `without`: ids left out. `only`: when given, no other id happens. `scene`: a directed world's name."""
+    """One run. `without`: ids left out. `only`: when given, no other id happens. `scene`: a directed world's name.
+
+    `size`: small, long, or mixed: the seed draws it, and one in twenty is long. A scene has a size of its own.
+    """
 
     seed: int
     without: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
     scene: str = ""
+    size: str = "mixed"
 
     def allows(self, id: str) -> bool:
         return id not in self.without and (self.only is None or id in self.only)
 
     def world(self) -> World:
         random = Random(f"{self.seed}/world")
-        return world_of(self.scene, random) if self.scene else make(random)
+        if self.scene:
+            return world_of(self.scene, random)
+        return make(random) if self.is_long else make_small(random)
+
+    @property
+    def is_long(self) -> bool:
+        return self.size == "long" or (self.size == "mixed" and self.stream("size").random() < LONG)
 
     def script(self, world: World) -> list[Happening]:
-        found = write(Random(f"{self.seed}/script"), world, self.scene)
+        found = write(self.stream("script"), world, self.scene, is_long=self.is_long)
         return [one for one in found if self.allows(one.id)]
 
     def stream(self, name: str) -> Random:
@@ -59,7 +72,7 @@ class Plan:
         return Random(f"{self.seed}/{name}")  # a text is hashed with SHA-512, never with PYTHONHASHSEED
 
 
-def write(random: Random, world: World, scene: str = "") -> list[Happening]:
+def write(random: Random, world: World, scene: str, *, is_long: bool) -> list[Happening]:
     found: list[Happening] = []
 
     def add(kind: str, at: timedelta | None = None, **facts: Any) -> None:
@@ -68,7 +81,17 @@ def write(random: Random, world: World, scene: str = "") -> list[Happening]:
 
     if scene:
         SCENES[scene].write(random, world, add)
-        return sorted(found, key=lambda one: (one.at, one.id))
+    elif is_long:
+        _write_long(random, world, add)
+    else:
+        write_small(random, world, add)
+    return sorted(found, key=lambda one: (one.at, one.id))
+
+
+Add = Callable[..., None]
+
+
+def _write_long(random: Random, world: World, add: Add) -> None:
     for _ in range(random.choice((1, 1, 2, 3, 4))):
         _fire(random, world, add)
     for _ in range(random.choice((0, 0, 1, 2))):
@@ -84,10 +107,6 @@ def write(random: Random, world: World, scene: str = "") -> list[Happening]:
     if random.random() < 0.3:
         add("prune")
         add("prune")
-    return sorted(found, key=lambda one: (one.at, one.id))
-
-
-Add = Callable[..., None]
 
 
 def _soon(random: Random, start: timedelta, low: int, high: int) -> timedelta:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from django.db import connection
+
 from midwatch.simulation.run import Result, Run
 from midwatch.simulation.script import Plan
 
@@ -57,9 +59,9 @@ def shrink(result: Result) -> Result:
     return best
 
 
-def tell(seed: int, only: frozenset[str] | None, *, scene: str = "", shrinks: bool) -> dict[str, Any]:
+def tell(plan: Plan, *, shrinks: bool) -> dict[str, Any]:
     """Run a seed, shrink it when it fails, and say it in words."""
-    result = Run(Plan(seed, only=only, scene=scene)).run()
+    result = Run(plan).run()
     told = ""
     if result.violations and shrinks:
         before, result = result, shrink(result)
@@ -68,11 +70,12 @@ def tell(seed: int, only: frozenset[str] | None, *, scene: str = "", shrinks: bo
             f"and {len(result.lines)} of {len(before.lines)} lines."
         )
     return {
-        "seed": seed,
+        "seed": plan.seed,
+        "kinds": result.kinds,
         "violations": [(one.check, one.words, one.at.isoformat()) for one in result.violations],
         "trace": result.trace,
         "story": story(result) + told,
-        **{name: getattr(result, name) for name in ("steps", "events", "pages", "kills", "switches")},
+        **{name: getattr(result, name) for name in ("steps", "events", "pages", "kills", "switches", "seconds")},
     }
 
 
@@ -94,6 +97,8 @@ def story(result: Result) -> str:
     lines += [f"  {at:%m-%d %H:%M:%S.%f} {words}"[:220] for at, words in result.lines]
     if result.violations:
         scene = f" --scene {result.plan.scene}" if result.plan.scene else ""
+        scene += f" --size {result.plan.size}" if result.plan.size != "mixed" else ""
+        scene += " --database postgresql://..." if connection.vendor == "postgresql" else ""  # addresses hold passwords
         kept = ",".join(dict.fromkeys(result.happened))
         lines.append(f"Again: midwatch-sim{scene} --seed {result.plan.seed} --keep '{kept}'")
     else:

@@ -67,6 +67,7 @@ class Wire:
     is_healed: bool = False
     on_ring: Callable[[Ring], None] = lambda _ring: None
     on_trouble: Callable[[str, str], None] = lambda _what, _how: None
+    on_fault: Callable[[str], None] = lambda _how: None
 
     # -- what core.net calls ----------------------------------------------------------------------------------------------
 
@@ -105,6 +106,8 @@ class Wire:
         name = f"{who}/{channel}/{key or token or text[:60]}"
         count = self.tries[name] = self.tries.get(name, 0) + 1
         how = self._fate(channel, who, f"{name}/{count}")
+        if how != "taken":
+            self.on_fault(how)
         random = self.plan.stream(f"latency/{name}/{count}")
         latency = timedelta(seconds=0.02 + random.random() * (0.5 if how != "slow" else 8.0))
         if how in {"unreachable", "hangs"}:

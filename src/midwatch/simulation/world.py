@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -67,7 +68,12 @@ class SourceSpec:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`trouble`: how bad the wire is, 0 (calm) to 1. `nodes`: how many engines. `has_duty`: an organisation's schedule."""
+    """`trouble`: how bad the wire is, 0 (calm) to 1. `nodes`: how many engines. `has_duty`: an organisation's schedule.
+
+    `settles`: how long everything has after it was healed: leases, back-offs, storm limits. `watched`: how many of such
+    runs end with half an hour in which nobody answers. `looks_at_shifts`: messages about shifts and retention, which are
+    no pages and dear to work out, happen too.
+    """
 
     starts_at: datetime
     people: tuple[Person, ...]
@@ -79,6 +85,9 @@ class World:
     trouble: float
     has_duty: bool
     length: timedelta
+    watched: float = 0.5
+    settles: timedelta = timedelta(minutes=6)
+    looks_at_shifts: bool = True
 
     def person(self, name: str) -> Person:
         return next(person for person in self.people if person.name == name)
@@ -93,7 +102,7 @@ def make(random: Random) -> World:
         else ORDINARY + timedelta(minutes=random.randrange(7 * 24 * 60))
     )
     rotas = tuple(_rota(random, f"rota-{index}", people, starts_at) for index in range(random.choice((1, 1, 2))))
-    policies = tuple(_policy(random, f"policy-{index}", people, rotas) for index in range(random.choice((1, 2))))
+    policies = tuple(make_policy(random, f"policy-{index}", people, rotas) for index in range(random.choice((1, 2))))
     services = tuple((name, random.choice(policies).name, random.choice((0, 0, 0, 60))) for name in ("shop", "disks"))
     return World(
         starts_at=starts_at,
@@ -156,15 +165,24 @@ def _rota(random: Random, name: str, people: tuple[Person, ...], starts_at: date
 
 def policy_of(random: Random, name: str, world: World) -> PolicySpec:
     """Another policy of this name, for an edit."""
-    return _policy(random, name, world.people, world.rotas)
+    return make_policy(random, name, world.people, world.rotas)
 
 
-def _policy(random: Random, name: str, people: tuple[Person, ...], rotas: tuple[Rota, ...]) -> PolicySpec:
-    steps: list[StepSpec] = []
+def make_policy(
+    random: Random,
+    name: str,
+    people: tuple[Person, ...],
+    rotas: tuple[Rota, ...],
+    *,
+    steps: Sequence[int] = (1, 2, 2, 3, 3, 4),
+    repeats: Sequence[int] = (0, 1, 1, 2, 3),
+) -> PolicySpec:
+    """`steps`, `repeats`: how many to choose from."""
+    found: list[StepSpec] = []
     after = 0
-    for index in range(random.choice((1, 2, 2, 3, 3, 4))):
+    for index in range(random.choice(steps)):
         after += random.choice((0, 60, 120, 300)) if index else random.choice((0, 0, 0, 60))
-        steps.append(
+        found.append(
             StepSpec(
                 after_seconds=after,
                 targets=_targets(random, people, rotas, is_last=index >= 2),
@@ -173,8 +191,8 @@ def _policy(random: Random, name: str, people: tuple[Person, ...], rotas: tuple[
         )
     return PolicySpec(
         name=name,
-        steps=tuple(steps),
-        repeat=random.choice((0, 1, 1, 2, 3)),
+        steps=tuple(found),
+        repeat=random.choice(repeats),
         repeat_after_seconds=random.choice((300, 600, 600, 900)),
         ack_timeout_seconds=random.choice((None, None, 0, 900, 1200)),
     )

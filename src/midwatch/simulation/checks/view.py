@@ -89,6 +89,10 @@ class View:
     def is_anybody_up(self) -> bool:
         return any(one.node.is_alive and not one.node.is_stopped(self.now) for one in self.nodes)
 
+    def is_anybody_paged(self) -> bool:
+        """At the last look some escalation was under way."""
+        return any(row["state"] == "paging" for row in self.escalations.values())
+
     def look(self) -> None:
         """Read the database as it is between two steps."""
         self.now = clock.now()
