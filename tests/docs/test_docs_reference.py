@@ -13,6 +13,7 @@ import prometheus_client
 import pytest
 
 from midwatch.cli import parser
+from midwatch.core import files
 from midwatch.engine import canary_metrics
 from midwatch.engine import metrics as engine_metrics
 from midwatch.engine.reactions import REACTIONS
