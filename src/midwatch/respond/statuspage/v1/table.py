@@ -93,9 +93,7 @@ def _answer(asked: Asked) -> HttpResponse:
 
 def _found(method: str, behind: Sequence[str]) -> Answer:
     """The words as they are before those that stand for an id."""
-    paths = [
-        "/".join("*" if place in ids else word for place, word in enumerate(behind)) for ids in ((), (1,), (1, 3))
-    ]
+    paths = ["/".join("*" if place in ids else word for place, word in enumerate(behind)) for ids in ((), (1,), (1, 3))]
     for path in paths:
         if (method, path) in ANSWERS:
             return ANSWERS[method, path]
