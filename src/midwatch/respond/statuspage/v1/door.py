@@ -193,9 +193,9 @@ def flag(given: Mapping[str, Any], key: str, otherwise: bool) -> bool:
             return otherwise
         case bool():
             return value
-        case "true" | "1" | "on" | 1:
+        case "true" | "t" | "1" | "on" | "yes" | 1:
             return True
-        case "false" | "0" | "off" | 0:
+        case "false" | "f" | "0" | "off" | "no" | 0:
             return False
         case _:
             raise Refused(422, f"{key} is true or false")
