@@ -9,3 +9,4 @@ import "./keys.js";
 import "./small.js";
 import "./zone-here.js";
 import "./note-form.js";
+import "./auto-save.js";

@@ -63,6 +63,7 @@ NAVIGATION: tuple[Place, ...] = (
     Place("On call", "oncall:who", "phone-call", also=("schedules", "new-schedule", "policies", "page")),
     Place("Services", "catalog:services", "server", also=("sources", "new-service", "new-source")),
     Place("Status pages", "statuspage:pages", "broadcast", is_on_phone=False, also=("new-status-page",)),
+    Place("Improve", "postmortems:list", "bulb", is_on_phone=False, also=("postmortems", "actions", "insights")),
     Place("Settings", "web:settings", "settings", also=("people", "teams", "audit")),
 )
 

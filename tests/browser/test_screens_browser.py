@@ -65,6 +65,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "people:new-team": ("",),
     "people:team": ("",),
     "people:edit-team": ("",),
+    "postmortems:list": ("", "?view=all"),
     "api:docs": ("",),
 }
 FOREIGN = {"api:docs"}  # Swagger UI as it comes: its colours and headings are its own
@@ -83,6 +84,10 @@ NOT_SCREENS = {
     "escalation:hook_root": "for providers",
     "escalation:hook": "for providers",
     "oncall:calendar": "a calendar feed",
+    **{
+        f"postmortems:{name}": "of one post-mortem: tests/browser/test_postmortem_browser.py"
+        for name in ("detail", "conflict", "history", "calendar", "external", "print", "markdown", "json")
+    },
     "api:openapi": "for machines",
     "api:": "for machines: an address of the API that is none",
     "api:docs-asset": "a part of the API's page",
@@ -91,6 +96,7 @@ VALUES = {
     "number": 62,  # the alert that calls the administrator
     "pk": 1,
     "method": "call",
+    "key": "summary",
     "token": "unknown",
     "provider": "twilio",
     "rest": "x",

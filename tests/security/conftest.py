@@ -19,6 +19,7 @@ from midwatch.people.queries import actor_of
 from midwatch.respond.incidents.actions import Declaration, declare_incident
 from midwatch.respond.statuspage.actions import PageFields, create_page
 from midwatch.respond.statuspage.models import Component, Notice, Subscriber
+from postmortem_world import make_lesson
 
 ON_CALL = datetime(2026, 1, 8, 12, 0, tzinfo=UTC)  # cy's week on payments-primary
 
@@ -28,6 +29,7 @@ def doors(db: None) -> Iterator[Doors]:
     clock.freeze(ON_CALL)
     world = make_world()
     world.alert()
+    make_lesson(world=world)
     with transaction.atomic():
         profile = people.Profile("Stranger", "stranger@example.com", "UTC", "member")
         stranger = people.create_user("stranger", profile, BY)

@@ -66,6 +66,18 @@ WEB: dict[str, str] = {
     "people:deactivate": ADMINISTRATOR, "people:activate": ADMINISTRATOR,
     "people:teams": READ, "people:new-team": ADMINISTRATOR, "people:team": READ, "people:edit-team": MANAGER,
     "people:test-team": MANAGER, "people:delete-team": ADMINISTRATOR,
+    # More exactly in tests/learn/postmortems/test_postmortem_doors.py; here cy led the incident of the team.
+    "postmortems:list": READ, "postmortems:detail": READ, "postmortems:open": MEMBER, "postmortems:save": MEMBER,
+    "postmortems:preview": MEMBER, "postmortems:conflict": MEMBER, "postmortems:history": READ,
+    "postmortems:add_moment": MEMBER, "postmortems:import": MEMBER, "postmortems:change_moment": MEMBER,
+    "postmortems:add_why": MEMBER, "postmortems:remove_why": MEMBER, "postmortems:comment": MEMBER,
+    "postmortems:settle_comment": MEMBER, "postmortems:meeting": TEAM, "postmortems:held": TEAM,
+    "postmortems:calendar": READ, "postmortems:facilitator": TEAM, "postmortems:answer": MEMBER,
+    "postmortems:owner": TEAM, "postmortems:template": TEAM, "postmortems:review": TEAM,
+    "postmortems:draft": TEAM, "postmortems:approve": MEMBER, "postmortems:external": READ,
+    "postmortems:make_external": TEAM, "postmortems:decide": MEMBER, "postmortems:waive": TEAM,
+    "postmortems:reopen": TEAM, "postmortems:print": READ, "postmortems:markdown": READ,
+    "postmortems:json": READ,
     "api:openapi": READ, "api:docs": READ, "api:docs-asset": READ,
     "statuspage:pages": READ, "statuspage:create": MEMBER, "statuspage:page": READ, "statuspage:edit": TEAM,
     "statuspage:delete": TEAM, "statuspage:new_link": TEAM, "statuspage:add_component": TEAM,
@@ -104,6 +116,7 @@ API_ACTS: dict[str, dict[str, Any]] = {
     "add_client": {"name": "ACME", "impact": "no orders"}, "clients_checked": {}, "remove_client": {},
     "link_alert": {"alert": 1}, "unlink_alert": {"alert": 1}, "link_incident": {"incident": 1},
     "merge_incident": {"into": 1},
+    "write_section": {"text": "slow", "revision": 0}, "waive_postmortem": {"why": "nothing new is to be learned"},
 }  # fmt: skip
 DELETES = {"cancel_override"}
 ADMINISTRATORS_ACTS = {"release_hold", "drop_hold"}
@@ -112,13 +125,15 @@ API_READS = {
     "list_users", "get_me", "get_user", "list_teams", "get_team", "list_services", "get_service", "list_sources",
     "get_source", "list_policies", "get_policy", "dry_run_policy", "list_maintenance",
     "get_hold", "list_incidents", "get_incident", "list_timeline",
+    "list_postmortems", "get_postmortem_of",
 }  # fmt: skip
 NAMES = {
     "services": "checkout", "sources": "prometheus", "schedules": "payments-primary", "policies": "payments",
     "people": "cy", "teams": "payments", "users": "cy", "status-pages": "shop", "status": "shop",
 }  # fmt: skip
 VALUES = {
-    "<int:number>": "1", "<int:pk>": "1", "<int:id>": "1", "<slug:method>": "hook", "<str:token>": "unknown",
+    "<int:number>": "1", "<int:pk>": "1", "<int:id>": "1", "<slug:key>": "summary", "<slug:method>": "hook",
+    "<str:token>": "unknown",
     "<str:provider>": "twilio", "<path:rest>": "sms", "<str:name>": "none.css",
     "<slug:wire_id>": "one", "<path:what>": "summary.json",
 }  # fmt: skip

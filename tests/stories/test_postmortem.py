@@ -18,6 +18,8 @@ from midwatch.respond.incidents import actions as incidents
 from midwatch.respond.incidents.actions import Declaration
 from midwatch.respond.incidents.duties import CM, DC
 from midwatch.respond.incidents.models import Incident, Lesson
+from midwatch.respond.statuspage import actions as statuspage
+from midwatch.respond.statuspage.actions import NewNotice, NewUpdate, PageFields
 from stories.story import Phone, Story
 
 WRITTEN = {
@@ -316,6 +318,9 @@ def test_the_ic_and_the_cm_decide_both_and_clients_get_it_without_names(story: S
         found.incident, ana.actor, name="Shop One", impact="no orders", contact="shop@example.com"
     )
     incidents.register_client(found.incident, ana.actor, name="Shop Two", impact="slow orders")
+    page = statuspage.create_page("shop", PageFields(story.service().team, "Shop"), ana.actor)
+    new = NewNotice("Card payments fail", body="Solved.", status="investigating", incident_number=found.incident.number)
+    notice = statuspage.open_notice(page, new, ana.actor)
     found = reviewed(found, ana, dee)
     wish = {"is_for_page": True, "is_for_clients": True}
     with pytest.raises(ValueError, match="make the external version first"):
@@ -324,6 +329,9 @@ def test_the_ic_and_the_cm_decide_both_and_clients_get_it_without_names(story: S
     found = of(found.incident)
     assert found.state == State.REVIEW  # what clients read is part of what is reviewed
     actions.approve(found, dee.user, dee.actor, revision=found.revision)
+    with pytest.raises(ValueError, match="no status page tells"):
+        actions.decide(found, ana.user, ana.actor, **wish)
+    statuspage.post_update(notice, NewUpdate(status="resolved"), ana.actor)
     assert "the CM decides too" in actions.decide(found, ana.user, ana.actor, **wish)
     story.settle()
     ben.is_told("you as CM decide too")
@@ -336,6 +344,9 @@ def test_the_ic_and_the_cm_decide_both_and_clients_get_it_without_names(story: S
     found.incident.refresh_from_db()
     assert found.incident.lesson == Lesson.PUBLISHED
     assert OutboxEvent.objects.get(name="postmortem.published").payload["page"] is True
+    notice.refresh_from_db()
+    assert notice.status == "postmortem"
+    assert "The incident commander saw the pool fill up" in notice.postmortem_body
     letters_go_out()
     said = next(heard for heard in story.network.heard if heard.channel == "email")
     assert "The incident commander saw the pool fill up" in said.text

@@ -99,6 +99,17 @@ class NewMaintenance(Body):
     reason: Annotated[str, Field(max_length=300)] = ""
 
 
+class SectionText(Body):
+    """`revision`: the one that the text began from, as it was read."""
+
+    text: Annotated[str, Field(max_length=50_000)]
+    revision: Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Waiver(Body):
+    why: Annotated[Text, Field(min_length=10, max_length=500)]
+
+
 class TestPage(Body):
     """`contact_method`: by this one alone; left out: by the person's rules."""
 

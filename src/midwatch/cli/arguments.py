@@ -180,13 +180,20 @@ def alerts(parser: ArgumentParser) -> None:
     parser.add_argument("--limit", type=_limit, default=50, help="how many (default: 50)")
 
 
+def postmortems(parser: ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="published and waived ones too")
+
+
+def postmortem(parser: ArgumentParser) -> None:
+    parser.add_argument("number", type=int, help="the incident's number")
+
+
+def text_file(parser: ArgumentParser) -> None:
+    parser.add_argument("file", help="a text in Markdown, or - for standard input")
+
+
 def source(parser: ArgumentParser) -> None:
     parser.add_argument("name", help="the source")
-
-
-def status_export(parser: ArgumentParser) -> None:
-    parser.add_argument("page", help="the status page")
-    parser.add_argument("directory", type=Path, metavar="DIR", help="where to; what an earlier export left is replaced")
 
 
 def shifts(parser: ArgumentParser) -> None:

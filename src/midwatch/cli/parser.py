@@ -38,7 +38,7 @@ GROUPS = {
     "user": "people: create, token, list, deactivate, reset",
     "source": "what sends alerts: list, test",
     "schedule": "who is on call when: list, shifts",
-    "status": "status pages: list, export",
+    "postmortem": "what is learned from incidents: list, show, lint",
 }
 
 VERBS: tuple[Verb, ...] = (
@@ -267,19 +267,6 @@ VERBS: tuple[Verb, ...] = (
         acts=True,
     ),
     Verb(
-        "status list",
-        "midwatch.cli.status:list_pages",
-        "list status pages, their address, and what they say now",
-        arguments.none,
-    ),
-    Verb(
-        "status export",
-        "midwatch.cli.status:export",
-        "write a whole status page as files, for a host that survives us",
-        arguments.status_export,
-        "midwatch status export shop /srv/status",
-    ),
-    Verb(
         "dry-run",
         "midwatch.cli.oncall:dry_run",
         "say who would be paged when, and who cannot be reached",
@@ -293,6 +280,26 @@ VERBS: tuple[Verb, ...] = (
         arguments.test_page,
         "midwatch test-page ana --method phone",
         acts=True,
+    ),
+    Verb(
+        "postmortem list",
+        "midwatch.cli.postmortems:list_postmortems",
+        "list open post-mortems and when each is due",
+        arguments.postmortems,
+    ),
+    Verb(
+        "postmortem show",
+        "midwatch.cli.postmortems:show_postmortem",
+        "print a post-mortem as Markdown",
+        arguments.postmortem,
+        "midwatch postmortem show 42 > post-mortem-42.md",
+    ),
+    Verb(
+        "postmortem lint",
+        "midwatch.cli.postmortems:lint_file",
+        "say where a text blames people, and what could stand there; exit code 1 when it does",
+        arguments.text_file,
+        "midwatch postmortem lint draft.md",
     ),
     Verb(
         "version",

@@ -18,7 +18,9 @@ from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.core.statements import Select
 from midwatch.learn.postmortems import actions as postmortems
+from midwatch.learn.postmortems.actions.publishing import external_text, notices_of
 from midwatch.learn.postmortems.actions.reminding import on_opened
+from midwatch.learn.postmortems.models import Postmortem
 from midwatch.people.models import Team
 from midwatch.people.queries import actor_of, administrators
 from midwatch.respond.alerts.models import Alert
@@ -97,6 +99,17 @@ def _channels_show(payload: Mapping[str, Any]) -> None:
         incidents.refresh_channels(incident)
 
 
+def _postmortem_published(payload: Mapping[str, Any]) -> None:
+    """On the status pages that told of its incident, when the CM and the IC want it there (R13)."""
+    found = Postmortem.objects.select_related("incident").filter(pk=payload["postmortem"]).first()
+    if found is None or not payload["page"]:
+        return
+    by = Actor(payload["who"], "engine", payload["by"])
+    for notice in notices_of(found):
+        statuspage.draft_postmortem(notice, external_text(found), by)
+        statuspage.publish_postmortem(notice, by)
+
+
 def _maybe_postmortem(incident_id: int) -> None:
     """A resolved incident of a severity that demands one opens its post-mortem (R10)."""
     postmortems.on_incident_resolved(incident_id)
@@ -131,7 +144,7 @@ REACTIONS: Mapping[str, tuple[Handler, ...]] = {
     "incident.update_published": (lambda p: statuspage.incident_said(p["update"]),),
     "postmortem.opened": (lambda p: on_opened(p["postmortem"]),),
     "postmortem.waived": (),
-    "postmortem.published": (),
+    "postmortem.published": (_postmortem_published,),
     "outage.changed": (lambda p: statuspage.outage_changed(p["outage"]),),
     "statuspage.update.published": (subscribers.fan_out_update,),
     "statuspage.component.changed": (subscribers.fan_out_change,),

@@ -31,5 +31,6 @@ urlpatterns = [
     path("", include("midwatch.respond.incidents.urls")),
     path("", include("midwatch.catalog.urls")),
     path("", include("midwatch.web.people.urls")),
+    path("", include("midwatch.learn.postmortems.urls")),
     path("api/", include("midwatch.api.urls")),
 ]

@@ -14,6 +14,7 @@ from midwatch.api.endpoints import (
     oncall,
     people,
     policies,
+    postmortems,
 )
 
 _registered: set[int] = set()
@@ -30,6 +31,7 @@ def register(api: NinjaAPI) -> None:
     api.add_router("", catalog.router, tags=["teams, services, sources"])
     api.add_router("", policies.router, tags=["escalation policies"])
     api.add_router("", maintenance.router, tags=["maintenance"])
+    api.add_router("", postmortems.router, tags=["post-mortems"])
     api.add_router("", hold.router, tags=["paging on hold"])
     api.add_router("", incidents.router, tags=["incidents"])
     api.add_router("", incident_course.router, tags=["incidents"])

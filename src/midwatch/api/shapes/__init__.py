@@ -41,6 +41,7 @@ from midwatch.api.shapes.oncall import (
     TargetOut,
 )
 from midwatch.api.shapes.people import ContactOut, MemberOut, MeOut, PersonRef, TeamOut, UserOut, user_values
+from midwatch.api.shapes.postmortems import PostmortemDetailOut, PostmortemOut, SavedOut
 
 __all__ = [
     "ActedOut",
@@ -61,7 +62,10 @@ __all__ = [
     "PageOut",
     "PersonRef",
     "PolicyOut",
+    "PostmortemDetailOut",
+    "PostmortemOut",
     "ProgressOut",
+    "SavedOut",
     "ScheduleOut",
     "ServiceOut",
     "ShiftOut",

@@ -68,6 +68,14 @@ LOOKS: Mapping[str, Look] = {
     "superseded": Look(gettext_lazy("Called again"), "refresh", "quiet"),
     "stopped": Look(gettext_lazy("Stopped"), "player-stop", "quiet"),
     "used up": Look(gettext_lazy("All rules used"), "hourglass-empty", "warn"),
+    # post-mortems
+    "scheduling": Look(gettext_lazy("No date yet"), "calendar-question", "warn"),
+    "draft": Look(gettext_lazy("Draft"), "pencil", "info"),
+    "in review": Look(gettext_lazy("In review"), "eye", "violet"),
+    "reviewed": Look(gettext_lazy("Reviewed"), "checks", "ok"),
+    "published": Look(gettext_lazy("Published"), "circle-check", "ok"),
+    "waived": Look(gettext_lazy("Waived"), "ban", "quiet"),
+    "no address": Look(gettext_lazy("No address"), "mail-off", "warn"),
     # people and things that are well or not
     "ok": Look(gettext_lazy("OK"), "circle-check", "ok"),
     "warning": Look(gettext_lazy("Warning"), "alert-triangle", "warn"),

@@ -22,8 +22,10 @@ from midwatch.respond.incidents.actions import set_lesson
 from midwatch.respond.incidents.duties import CM, IC
 from midwatch.respond.incidents.models import Lesson
 from midwatch.respond.incidents.queries import participants_of, seats_of
+from midwatch.respond.statuspage.models import Notice, NoticeKind, NoticeStatus
 
 SEATS = (IC, CM)
+PAGE_TEXT_MAX = 25_000  # as Statuspage takes
 
 
 def make_external(postmortem: Postmortem, by: Actor) -> tuple[Saved, Sequence[str]]:
@@ -61,6 +63,8 @@ def decide(
             raise ValueError("it is not reviewed yet: somebody reads and approves it first")
         if is_for_page or is_for_clients:
             _check_outside(current)
+        if is_for_page:
+            _check_page(current)
         now = clock.now()
         Decision.objects.filter(postmortem=current, seat__in=seats, voided_at=None).update(voided_at=now)
         Decision.objects.bulk_create(
@@ -103,6 +107,21 @@ def _check_outside(postmortem: Postmortem) -> None:
         raise ValueError("names still stand in the external version: make it anew, or say their roles")
 
 
+def _check_page(postmortem: Postmortem) -> None:
+    if not notices_of(postmortem):
+        raise ValueError(
+            "no status page tells of this incident as resolved: resolve it there first, or leave the page out"
+        )
+    if len(external_text(postmortem)) > PAGE_TEXT_MAX:
+        raise ValueError(f"a status page takes {PAGE_TEXT_MAX} characters: shorten the external version")
+
+
+def notices_of(postmortem: Postmortem) -> list[Notice]:
+    """What status pages said of its incident, as far as a post-mortem may follow it."""
+    told = Notice.objects.filter(incident_number=postmortem.incident.number, kind=NoticeKind.INCIDENT)
+    return list(told.filter(status__in=(NoticeStatus.RESOLVED, NoticeStatus.POSTMORTEM)).select_related("page"))
+
+
 def external_text(postmortem: Postmortem) -> str:
     found = SectionText.objects.filter(postmortem=postmortem, key=EXTERNAL).values_list("text", flat=True).first()
     return found or ""
@@ -129,5 +148,11 @@ def _publish(postmortem: Postmortem, by: Actor, *, is_for_page: bool, is_for_cli
     audit.record(by, "publish", "post-mortem", str(postmortem), {"page": is_for_page, "clients": is_for_clients})
     outbox.emit(
         "postmortem.published",
-        {"postmortem": postmortem.pk, "incident": postmortem.incident_id, "page": is_for_page, "by": by.user_id},
+        {
+            "postmortem": postmortem.pk,
+            "incident": postmortem.incident_id,
+            "page": is_for_page,
+            "by": by.user_id,
+            "who": str(by),
+        },
     )

@@ -1,0 +1,1 @@
+"""Pages of post-mortems: parse, permit, act, show."""
