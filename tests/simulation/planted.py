@@ -163,7 +163,7 @@ def log_ids_are_reused() -> None:
 def passed_on_step_is_lost() -> None:
     """Every method failed, and nobody tells the escalation: it waits for a hand-over that never comes."""
     facts_of = running._facts
-    reactions.REACTIONS = {**reactions.REACTIONS, "page.failed": lambda _payload: None}
+    reactions.REACTIONS = {**reactions.REACTIONS, "page.failed": ()}
     decide.HAND_OVER_WITHIN = timedelta(days=1)
     running._facts = lambda escalation, batch: replace(facts_of(escalation, batch), has_failed=False)
 
@@ -171,7 +171,7 @@ def passed_on_step_is_lost() -> None:
 @planted
 def given_back_is_forgotten() -> None:
     """Who gives an alert back changes its state, and nothing follows."""
-    reactions.REACTIONS = {**reactions.REACTIONS, "alert.unacknowledged": lambda _payload: None}
+    reactions.REACTIONS = {**reactions.REACTIONS, "alert.unacknowledged": ()}
 
 
 @planted
@@ -184,7 +184,8 @@ def reaction_is_done_before_it_is() -> None:
             is_mine = mine.update(done_at=clock.now(), claimed_until=None)
         if is_mine:
             with transaction.atomic():
-                reactions.REACTIONS[event.name](event.payload)
+                for follow in reactions.REACTIONS[event.name]:
+                    follow(event.payload)
         return True
 
     reactions._in_one_transaction = in_two
