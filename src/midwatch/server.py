@@ -35,6 +35,7 @@ from midwatch.intake.writer import Writer
 from midwatch.settings import settings
 from midwatch.web.bridge import Bridge
 from midwatch.web.live.streams import Live, is_stream
+from midwatch.web.shared import SharedAnswers
 
 log = logging.getLogger("midwatch.server")
 
@@ -99,7 +100,7 @@ def warm_up() -> None:
 def application() -> Application:
     """Everything of one web process, as an ASGI application."""
     pages: Any = get_wsgi_application()  # Django's stubs have their own words for WSGI
-    return Application(Bridge(pages, settings().web_threads))
+    return Application(SharedAnswers(Bridge(pages, settings().web_threads)))
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from end_to_end.test_drill import refused
 from midwatch.intake.sqlite_log import SqliteStore
 
 PEOPLE = 5
+ANY_BYTES = bytes(range(256))
 MORE = 20_000  # timeline entries, so that there is something to be killed in
 
 
@@ -50,6 +51,12 @@ def stopped(pager: Pager, tmp_path: Path) -> tuple[Midwatch, set[str]]:
             "SELECT (SELECT max(id) FROM alerts_alert), '2026-01-01 00:00:00.5', 'note', 'filler', 'test', '{}' FROM n",
             [MORE],
         )
+        connection.execute(
+            "INSERT INTO core_storedfile (id, name, content_type, size, sha256, created_at, who, owner) "
+            "VALUES (7, 'a.zip', 'application/zip', 512, '', '2026-01-01 00:00:00', 'Ana', 'incident:1')"
+        )
+        for index, half in enumerate((ANY_BYTES, ANY_BYTES[::-1])):
+            connection.execute('INSERT INTO core_filechunk (file_id, "index", body) VALUES (7, ?, ?)', [index, half])
     store = SqliteStore(midwatch.data / "events.sqlite3", main)
     unread = [f"unread {number}" for number in range(30)]
     at = int(time.time() * 1_000_000)
@@ -108,6 +115,8 @@ def test_killed_on_the_way_and_run_again_all_of_it_is_there_and_pages(
         keys = connection.execute("SELECT count(*) FROM pg_constraint WHERE contype = 'f'").fetchone()
         assert (wrong, keys is not None and keys[0] > 30) == ((0,), True), "a foreign key is missing"
         assert connection.execute("SELECT to_regclass('midwatch_move')").fetchone() == (None,)
+        pieces = connection.execute('SELECT body FROM core_filechunk WHERE file_id = 7 ORDER BY "index"').fetchall()
+        assert pieces == [(ANY_BYTES,), (ANY_BYTES[::-1],)], "an attachment"
     (tmp_path / "new").mkdir()
     with Midwatch(tmp_path / "new", documents(pager.url, PEOPLE), **NO_STORMS, **new) as moved:
         wait_until(lambda: accepted <= {a["title"] for a in moved.all_alerts()}, what="every event as an alert")

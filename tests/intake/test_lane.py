@@ -99,6 +99,18 @@ def test_too_large_is_read_to_its_end_and_answered_413() -> None:
     ]  # fmt: skip
 
 
+def test_a_form_with_a_file_may_be_larger_than_any_other_page() -> None:
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    most = 11 * 1024 * 1024  # MIDWATCH_FILE_MAX_MIB and one
+
+    async def work(client: Client) -> None:
+        assert (await client.call("POST", "/notes", b"x" * most)).status == 413
+        assert (await client.call("POST", "/notes", b"x" * most, form)).status != 413
+        assert (await client.call("POST", "/notes", b"x" * (most + 1), form)).status == 413
+
+    assert with_lane(work).kept == []
+
+
 def test_a_body_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(client: Client) -> None:
         async def receive() -> Any:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -20,7 +20,9 @@ import pytest
 from running import Serve, serving, until
 
 import installation
+import postgres
 
+pytestmark = pytest.mark.postgresql
 LISTENERS = 200
 KIB_EACH_MAX = 150  # measured: 37
 
@@ -88,24 +90,15 @@ class Listener:
         return int(re.findall(r"^id: (\d+)\r?$", self.heard, re.MULTILINE)[-1])
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("live")
-    installation.prepare(installation.environment(directory))
-    return directory
-
-
 @pytest.fixture
-def both(template: Path, tmp_path: Path) -> Iterator[tuple[Serve, Other]]:
-    with _one(template, tmp_path) as made:
-        yield made
-
-
-@contextmanager
-def _one(template: Path, tmp_path: Path) -> Iterator[tuple[Serve, Other]]:
+def both(tmp_path: Path) -> Iterator[tuple[Serve, Other]]:
+    """On the database of the run."""
     data_dir = tmp_path / "data"
-    subprocess.run(["cp", "-a", str(template), str(data_dir)], check=True)
-    env = {**installation.environment(data_dir), "MIDWATCH_LIVE_STREAMS_PER_PERSON": "1000"}
+    url = ""
+    if os.environ.get("MIDWATCH_TEST_DATABASE") == "postgresql":
+        url = postgres.shared().create_database(f"live_{os.getpid()}_{time.monotonic_ns()}")
+    env = {**installation.environment(data_dir, url), "MIDWATCH_LIVE_STREAMS_PER_PERSON": "1000"}
+    installation.prepare(env)
     with serving(data_dir, env) as serve:
         other = Other(env)
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -15,6 +17,7 @@ from midwatch.people.models import User
 from midwatch.respond.availability.actions import open_outage
 from midwatch.respond.statuspage import actions
 from midwatch.respond.statuspage.actions import ComponentFields, NewNotice, NewUpdate, PageFields, Schedule
+from midwatch.respond.statuspage.exporting import export_page
 
 HOUR = timedelta(hours=1)
 
@@ -186,3 +189,25 @@ def test_a_large_page_costs_as_many_queries_as_a_small_one(shop: Shop, django_as
         actions.open_notice(shop.page, NewNotice(f"Trouble {number}", components={one: "degraded_performance"}), BY)
     with django_assert_max_num_queries(16):  # type: ignore[operator]
         assert shop.get().status_code == 200
+
+
+def test_a_page_as_files_for_a_host_that_survives_us(shop: Shop, tmp_path: Path) -> None:
+    notice = actions.open_notice(shop.page, NewNotice("Cards fail", "x", components={shop.search: "major_outage"}), BY)
+    written = export_page(shop.page, tmp_path)
+    text = (tmp_path / "index.html").read_text("utf-8")
+    for link in re.findall(r'(?:href|src)="([^"]+)"', text):
+        assert link.startswith("./"), link
+        assert (tmp_path / link.partition("?")[0]).exists(), link
+    below = (tmp_path / "incidents" / f"{notice.wire_id}.html").read_text("utf-8")
+    assert 'href="../look.css' in below
+    assert "<form" not in text
+    assert "http-equiv" not in text
+    assert (
+        json.loads((tmp_path / "api/v2/incidents/unresolved.json").read_bytes())["incidents"][0]["name"] == "Cards fail"
+    )
+    assert len(written) == 15
+    (tmp_path / "mine.txt").write_text("kept")
+    actions.delete_notice(notice, BY)
+    export_page(shop.page, tmp_path)
+    assert not (tmp_path / "incidents" / f"{notice.wire_id}.html").exists()
+    assert (tmp_path / "mine.txt").exists()

@@ -196,6 +196,11 @@ def source(parser: ArgumentParser) -> None:
     parser.add_argument("name", help="the source")
 
 
+def status_export(parser: ArgumentParser) -> None:
+    parser.add_argument("page", help="the status page")
+    parser.add_argument("directory", type=Path, metavar="DIR", help="where to; what an earlier export left is replaced")
+
+
 def shifts(parser: ArgumentParser) -> None:
     parser.add_argument("name", help="the schedule")
     parser.add_argument("--from", dest="start", metavar="TIME", help="default: now")

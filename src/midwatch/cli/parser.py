@@ -38,6 +38,7 @@ GROUPS = {
     "user": "people: create, token, list, deactivate, reset",
     "source": "what sends alerts: list, test",
     "schedule": "who is on call when: list, shifts",
+    "status": "status pages: list, export",
     "postmortem": "what is learned from incidents: list, show, lint",
 }
 
@@ -265,6 +266,19 @@ VERBS: tuple[Verb, ...] = (
         "send a test alert through a source: no number, nobody is paged",
         arguments.source,
         acts=True,
+    ),
+    Verb(
+        "status list",
+        "midwatch.cli.status:list_pages",
+        "list status pages, their address, and what they say now",
+        arguments.none,
+    ),
+    Verb(
+        "status export",
+        "midwatch.cli.status:export",
+        "write a whole status page as files, for a host that survives us",
+        arguments.status_export,
+        "midwatch status export shop /srv/status",
     ),
     Verb(
         "dry-run",

@@ -10,12 +10,15 @@ from random import Random
 from midwatch.core import clock
 from midwatch.core.actor import Actor
 from midwatch.core.integration import Act, Receipt, StatusReport
+from midwatch.core.statements import Select
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of
 from midwatch.respond.alerts.actions import acknowledge_alert, resolve_alert, snooze_alert, unacknowledge_alert
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.actions import act_on_landing, replies
 from midwatch.respond.notify.actions import record_status
+from midwatch.respond.notify.models import Delivery
+from midwatch.respond.notify.tokens import digest_of
 from midwatch.simulation.script import Plan
 from midwatch.simulation.wire import Ring
 from midwatch.simulation.world import Person, World
@@ -34,6 +37,16 @@ class Rung:
     delivery: int
     alert: int
     user: int
+
+
+ABOUT = Delivery.objects.values_list("kind", "pk", "alert_id", "user_id")
+BY_TOKEN = Select(lambda digest: ABOUT.filter(token_digest=digest)[:1])
+BY_KEY = Select(lambda key: ABOUT.filter(idempotency_key=key)[:1])
+
+
+def about_of(ring: Ring) -> Rung | None:
+    rows = BY_TOKEN(digest_of(ring.token)) if ring.token else BY_KEY(ring.key) if ring.key else []
+    return Rung(rows[0][0], rows[0][1], rows[0][2] or 0, rows[0][3]) if rows else None
 
 
 @dataclass

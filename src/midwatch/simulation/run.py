@@ -16,21 +16,18 @@ from typing import Any
 from django.db import connection
 
 from midwatch.core import clock, guard, net, wake
-from midwatch.core.statements import Select
 from midwatch.core.wake import Waiter
 from midwatch.engine import events, hold, invariants
 from midwatch.intake import log
 from midwatch.people.models import ContactMethod, User
 from midwatch.respond.alerts.models import OPEN, Alert, Source
-from midwatch.respond.notify.models import Delivery
-from midwatch.respond.notify.tokens import digest_of
 from midwatch.simulation import counting, fresh, happen
 from midwatch.simulation.baton import Baton, Node
 from midwatch.simulation.checks import Checks
 from midwatch.simulation.checks.ending import everything_urgent_still_rings, nothing_is_left
 from midwatch.simulation.checks.tables import earliest
 from midwatch.simulation.checks.view import View, audit_rows, covered, timeline_rows
-from midwatch.simulation.crowd import Crowd, Rung
+from midwatch.simulation.crowd import Crowd, Rung, about_of
 from midwatch.simulation.node import EngineNode, WebNode
 from midwatch.simulation.record import Edit, Record
 from midwatch.simulation.script import Happening, Plan
@@ -69,10 +66,6 @@ OVERDUE = (
     "SELECT min(expires_at) FROM alerts_alert WHERE expires_at <= :now AND status <> 'resolved'",
     "SELECT min(expected_at) FROM alerts_source WHERE expected_at <= :now",
 )
-
-ABOUT = Delivery.objects.values_list("kind", "pk", "alert_id", "user_id")
-BY_TOKEN = Select(lambda digest: ABOUT.filter(token_digest=digest)[:1])
-BY_KEY = Select(lambda key: ABOUT.filter(idempotency_key=key)[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +331,7 @@ class Run:
 
     def _after_step(self) -> None:
         self.steps += 1
-        self.view.rings = [(ring, self._about(ring)) for ring in self.wire.rings[self._rung :]]
+        self.view.rings = [(ring, about_of(ring)) for ring in self.wire.rings[self._rung :]]
         self._rung = len(self.wire.rings)
         for ring, about in self.view.rings:
             self._heard(ring, about)
@@ -369,10 +362,6 @@ class Run:
         if len(self.violations) < VIOLATIONS_MAX:
             self.violations.append(Violation(name, words, clock.now()))
             self.record.say(f"VIOLATION {name}: {words}")
-
-    def _about(self, ring: Ring) -> Rung | None:
-        rows = BY_TOKEN(digest_of(ring.token)) if ring.token else BY_KEY(ring.key) if ring.key else []
-        return Rung(rows[0][0], rows[0][1], rows[0][2] or 0, rows[0][3]) if rows else None
 
     def _heard(self, ring: Ring, about: Rung | None) -> None:
         what = about.kind if about is not None else "message"

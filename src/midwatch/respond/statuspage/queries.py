@@ -155,12 +155,12 @@ def is_shown(component: Component, statuses: Mapping[int, str]) -> bool:
     return not component.is_shown_only_when_degraded or statuses[component.pk] != "operational"
 
 
-def history(page: Page, first: date, last: date, zone: ZoneInfo) -> list[HistoryDay]:
+def history(page: Page, first: date, last: date, zone: ZoneInfo, *, at_most: int = NOTICES_MAX) -> list[HistoryDay]:
     """Day by day, the newest first, with what began on it: also the days without anything. Planned work is not history."""
     start, end = intervals.day_bounds(first, zone).start, intervals.day_bounds(last, zone).end
     rows = notices_of(page).filter(started_at__gte=start, started_at__lt=end).exclude(status="scheduled")
     by_day: dict[date, list[Notice]] = {}
-    for one in rows.order_by("-started_at", "-pk")[:NOTICES_MAX]:
+    for one in rows.order_by("-started_at", "-pk")[:at_most]:
         by_day.setdefault(one.started_at.astimezone(zone).date(), []).append(one)
     count = (last - first).days + 1
     return [

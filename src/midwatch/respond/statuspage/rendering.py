@@ -116,6 +116,15 @@ def history(page: Page, links: Links, month: date) -> bytes:
     return render_to_string("statuspage/public/history.html", context).encode()
 
 
+def whole_history(page: Page, links: Links) -> bytes:
+    """For an export: every day on which something was, in one file."""
+    zone = zones.zone(page.time_zone)
+    today = clock.now().astimezone(zone).date()
+    days = queries.history(page, queries.first_month(page), today, zone, at_most=5_000)
+    context = {**_common(page, links), "days": [day for day in days if day.notices]}
+    return render_to_string("statuspage/public/history.html", context).encode()
+
+
 def said(page: Page, links: Links, template: str, context: dict[str, Any]) -> bytes:
     return render_to_string(template, {**_common(page, links), **context}).encode()
 

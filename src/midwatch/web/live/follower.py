@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from queue import Empty, SimpleQueue
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from midwatch.core import topics, wake
 from midwatch.core.guard import guarded
@@ -26,6 +26,7 @@ class Follower:
         self._is_over = threading.Event()
         self._left: SimpleQueue[tuple[int, tuple[str, ...]]] = SimpleQueue()
         self._ear: wake.Waiter | None = None
+        self._reader: topics.Reader | None = None
         threading.Thread(target=self._run, name="live", daemon=True).start()
 
     def leave(self, user_id: int, names: Iterable[str]) -> None:
@@ -39,28 +40,25 @@ class Follower:
             ear.interrupt()
 
     def _run(self) -> None:
-        reader: topics.Reader | None = None
         with wake.waiter(topics.WAKE) as ear:
             self._ear = ear
             while not self._is_over.is_set():
-                if reader is None:
-                    reader = guarded("live: begin to read what changed", topics.Reader, otherwise=None)
-                    if reader is not None:
-                        self._on_ready()
-                else:
-                    self._read(reader)
-                self._write_who_left()
+                guarded("live: read what changed", self._turn, otherwise=None)
                 close_old_connections()
                 self._is_over.wait(BREATH_SECONDS)
                 ear.wait(POLL_SECONDS)
             self._ear = None
-        close_old_connections()
+        connection.close()
 
-    def _read(self, reader: topics.Reader) -> None:
-        nothing: set[str] | None = set()
-        new = guarded("live: read what changed", reader.read, otherwise=nothing)
+    def _turn(self) -> None:
+        """While the database cannot be read nothing is lost: the reader goes on where it was."""
+        if self._reader is None:
+            self._reader = topics.Reader()
+            self._on_ready()
+        new = self._reader.read()
         if new is None or new:
-            self._tell(new, reader.position)
+            self._tell(new, self._reader.position)
+        self._write_who_left()
 
     def _write_who_left(self) -> None:
         while True:

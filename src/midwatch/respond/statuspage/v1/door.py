@@ -168,7 +168,7 @@ def nested(form: QueryDict) -> Json:
         if path[-1] == "" and len(path) > 1:
             _put_list(found, path[:-1], values)
         elif isinstance(here, dict):
-            here[path[-1]] = values[-1]
+            here[path[-1]] = values[-1] if len(values) == 1 else list(values)
     return found
 
 
@@ -186,14 +186,16 @@ def _put_list(found: Json, path: Sequence[str], values: Sequence[str]) -> None:
 
 def flag(given: Mapping[str, Any], key: str, otherwise: bool) -> bool:
     value = given.get(key)
+    if isinstance(value, str):
+        value = value.lower()  # a form of Python's: True
     match value:
         case None | "":
             return otherwise
         case bool():
             return value
-        case "true" | "1" | "on" | 1:
+        case "true" | "t" | "1" | "on" | "yes" | 1:
             return True
-        case "false" | "0" | "off" | 0:
+        case "false" | "f" | "0" | "off" | "no" | 0:
             return False
         case _:
             raise Refused(422, f"{key} is true or false")
@@ -223,6 +225,8 @@ def listed(given: Mapping[str, Any], key: str) -> list[str] | None:
     value = given.get(key)
     if value is None:
         return None
+    if isinstance(value, str):  # the only one of a form's list
+        return [value]
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise Refused(422, f"{key} is a list of ids")
     return value
