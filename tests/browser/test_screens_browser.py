@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls.converters import IntConverter
 from harness import DESKTOP_LIGHT, PHONE_LIGHT, Sight, axe, looking, structure
 from lived_in import LivedIn, lived_in
 from playwright.sync_api import Browser, Page, expect
@@ -127,7 +128,11 @@ def addresses(resolver: URLResolver | None = None, space: str = "", before: str 
                 yield Address(name, "")
                 continue
             known = {**VALUES, "name": _name_for(name, space.removesuffix(":"))}
-            wanted = {what: known[what] for what in found.pattern.converters}
+            # A room's own words need no line above: such a page is found missing in the table, and the others still run.
+            usual = {
+                what: 1 if isinstance(kind, IntConverter) else "x" for what, kind in found.pattern.converters.items()
+            }
+            wanted = {what: known.get(what, word) for what, word in usual.items()}
             yield Address(name, reverse(name, kwargs=wanted))
 
 
