@@ -44,6 +44,11 @@ PAGES: dict[str, tuple[str, ...]] = {
     "escalation:policies": ("",),
     "escalation:policy": ("",),
     "escalation:edit": ("",),
+    "incidents:list": ("", "?view=closed", "?q=nothing-like-it"),
+    "incidents:declare": ("", "?alert=62"),
+    "incidents:room": ("",),
+    "incidents:update": ("",),
+    "incidents:one-update": ("",),
     "oncall:who": ("",),
     "oncall:create": ("",),
     "oncall:schedule": ("",),
@@ -77,6 +82,9 @@ OPEN_PAGES: dict[str, tuple[str, ...]] = {
     "escalation:landing": ("",),
 }
 NOT_SCREENS = {
+    "incidents:file": "an attachment",
+    "incidents:declare-by-link": "behind a link of a page: tests/browser/test_incident_screens_browser.py",
+    "incidents:change-update": "the composer again, for an update that waits",
     "": "for machines: health and metrics",
     "web:calls": "a part of every page, for htmx only",
     "web:live": "the stream that open pages listen to",
@@ -107,6 +115,8 @@ VALUES = {
     "oncall": "payments-primary",
     "people": "bo",
 }
+# Where a place means something else by the same word.
+OF_SPACE: dict[str, dict[str, int]] = {"incidents": {"number": 3}}  # the incident that runs
 TEAMS = {"people:team", "people:edit-team", "people:test-team", "people:delete-team"}
 NO_FRAME = {"web:login", "web:access-link", "escalation:landing", "api:docs"}  # without the product's navigation
 
@@ -127,7 +137,8 @@ def addresses(resolver: URLResolver | None = None, space: str = "", before: str 
             if name.endswith(":") or not name:
                 yield Address(name, "")
                 continue
-            known = {**VALUES, "name": _name_for(name, space.removesuffix(":"))}
+            room = space.removesuffix(":")
+            known = {**VALUES, **OF_SPACE.get(room, {}), "name": _name_for(name, room)}
             # A room's own words need no line above: such a page is found missing in the table, and the others still run.
             usual = {
                 what: 1 if isinstance(kind, IntConverter) else "x" for what, kind in found.pattern.converters.items()

@@ -55,7 +55,9 @@ WEB: dict[str, str] = {
     "incidents:reopen": TEAM, "incidents:close": OWN, "incidents:merge": OWN, "incidents:add-impact": MEMBER,
     "incidents:change-impact": MEMBER, "incidents:add-client": MEMBER, "incidents:clients-checked": MEMBER,
     "incidents:remove-client": MEMBER, "incidents:link-alert": MEMBER, "incidents:unlink-alert": MEMBER,
-    "incidents:link-incident": MEMBER,
+    "incidents:link-incident": MEMBER, "incidents:silence": OWN, "incidents:put-on-call": OWN, "incidents:rhythm": OWN,
+    "incidents:update": OWN, "incidents:one-update": READ, "incidents:change-update": OWN,
+    "incidents:approve-update": OWN, "incidents:refuse-update": OWN,
     "catalog:services": READ, "catalog:create": MEMBER, "catalog:service": READ, "catalog:edit": TEAM,
     "people:profile": READ, "people:list": READ, "people:invite": ADMINISTRATOR, "people:person": READ,
     "people:about": OWN, "people:shortcuts": OWN, "people:notify-on": OWN, "people:rules": OWN,
@@ -117,6 +119,10 @@ API_ACTS: dict[str, dict[str, Any]] = {
     "link_alert": {"alert": 1}, "unlink_alert": {"alert": 1}, "link_incident": {"incident": 1},
     "merge_incident": {"into": 1},
     "write_section": {"text": "slow", "revision": 0}, "waive_postmortem": {"why": "nothing new is to be learned"},
+    "write_update": {"stage": "investigating", "internal": "we look"}, "approve_update": {"digest": ""},
+    "refuse_update": {"why": "shorter"}, "decide_on_rhythm": {"is_long": True},
+    "silence_service": {"service": "checkout", "until": ENDS},
+    "put_on_call": {"schedule": "payments-primary", "user": "bo", "until": ENDS},
 }  # fmt: skip
 DELETES = {"cancel_override"}
 ADMINISTRATORS_ACTS = {"release_hold", "drop_hold"}
@@ -126,6 +132,7 @@ API_READS = {
     "get_source", "list_policies", "get_policy", "dry_run_policy", "list_maintenance",
     "get_hold", "list_incidents", "get_incident", "list_timeline",
     "list_postmortems", "get_postmortem_of",
+    "list_updates",
 }  # fmt: skip
 NAMES = {
     "services": "checkout", "sources": "prometheus", "schedules": "payments-primary", "policies": "payments",

@@ -154,3 +154,43 @@ class Merge(Body):
     """This one is closed and goes on as `into`."""
 
     into: AlertNumber
+
+
+class NewUpdate(Body):
+    """The room always gets it. `targets`: `stakeholders`, `statuspage:NAME`. `components`: {"PAGE/COMPONENT": status}.
+    `next_at`: when the next one is promised; left out: by the severity's rhythm."""
+
+    stage: Literal["investigating", "identified", "monitoring", "resolved"]
+    internal: Annotated[str, Field(max_length=EXTERNAL_MAX)] = ""
+    external: Annotated[str, Field(max_length=EXTERNAL_MAX)] = ""
+    title: Annotated[str, Field(max_length=255)] = ""
+    targets: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=60)] = []
+    components: Annotated[dict[str, str], Field(max_length=500)] = {}
+    next_at: Moment | None = None
+
+
+class Approval(Body):
+    """`digest`: of the words that were read."""
+
+    digest: Annotated[str, Field(max_length=64)]
+
+
+class Refusal(Body):
+    why: Annotated[Text, Field(max_length=500)]
+
+
+class Rhythm(Body):
+    """`is_long`: updates every hour from now on."""
+
+    is_long: bool
+
+
+class Silence(Body):
+    service: Name
+    until: Moment
+
+
+class OnCallInstead(Body):
+    schedule: Name
+    user: Name
+    until: Moment

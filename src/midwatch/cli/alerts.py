@@ -30,15 +30,15 @@ KINDS: dict[str, Callable[[str], Any]] = {
 
 def page(args: Namespace) -> int:
     by, _ = acting(args)
-    kind, target = _target(args.target)
+    kind, target = target_of(args.target)
     alert = page_somebody(args.message, by, priority=args.priority, description=args.description, **{kind: target})
-    found = _alert(alert.number or 0)
+    found = alert_numbered(alert.number or 0)
     url = shapes.alert_values(found)["url"]
     show(args, shapes.AlertOut.of(found).model_dump(mode="json"), [f"{found} pages {kind} {target}: {url}"])
     return 0
 
 
-def _target(text: str) -> tuple[str, Any]:
+def target_of(text: str) -> tuple[str, Any]:
     """`payments`, or `team:payments` when several things are called so."""
     kind, colon, name = text.partition(":")
     if colon and kind not in KINDS:
@@ -52,7 +52,7 @@ def _target(text: str) -> tuple[str, Any]:
     return next(iter(found.items()))
 
 
-def _alert(number: int) -> Alert:
+def alert_numbered(number: int) -> Alert:
     try:
         return get_alert(number)
     except Alert.DoesNotExist as error:
@@ -101,7 +101,7 @@ def _who_has(alert: Alert) -> str:
 
 
 def show_alert(args: Namespace) -> int:
-    alert = _alert(args.number)
+    alert = alert_numbered(args.number)
     detail = detail_of(alert)
     lines = [
         f"{alert} {alert.priority} {alert.status}: {alert.title}",
@@ -138,7 +138,7 @@ def _each(args: Namespace, make: Callable[[tuple[int, ...]], commands.AlertComma
     data, lines, is_failed = [], [], False
     for number in dict.fromkeys(args.numbers):
         try:
-            outcome = commands.perform(make((number,)), _alert(number), by, user)
+            outcome = commands.perform(make((number,)), alert_numbered(number), by, user)
         except (VerbError, ValueError) as error:
             complain(f"#{number}: {error}")
             is_failed = True

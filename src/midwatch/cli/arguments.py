@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
+SEVERITIES = ("SEV1", "SEV2", "SEV3", "SEV4")
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 
 
@@ -228,6 +229,57 @@ def test_page(parser: ArgumentParser) -> None:
     parser.add_argument("user", nargs="?", default="", help="whom")
     parser.add_argument("--method", default="", metavar="NAME", help="by this contact method alone")
     parser.add_argument("--schedule", default="", metavar="NAME", help="everybody of this rotation instead")
+
+
+def incident_declare(parser: ArgumentParser) -> None:
+    parser.add_argument("title", help="what is wrong, as somebody who joins should read it")
+    parser.add_argument("--severity", default="SEV2", type=str.upper, choices=SEVERITIES, help="default: SEV2")
+    parser.add_argument("--service", default="", metavar="NAME", help="what suffers; its level 1 is asked to lead")
+    parser.add_argument("--team", default="", metavar="NAME", help="whose it is, when no service is named")
+    parser.add_argument("--alert", type=_number, metavar="N", help="it comes from this alert")
+    parser.add_argument("--acknowledge", action="store_true", help="take that alert too, in the same transaction")
+    parser.add_argument("--private", action="store_true", help="seen by those who take part, managers, administrators")
+    parser.add_argument("--drill", action="store_true", help="kept out of figures and public pages")
+
+
+def incident_list(parser: ArgumentParser) -> None:
+    parser.add_argument("--status", default="open", choices=("open", "closed", "all"), help="default: open")
+    parser.add_argument("--severity", action="append", default=[], type=str.upper, choices=SEVERITIES)
+    parser.add_argument("--service", default="", help="only this service's")
+    parser.add_argument("--team", default="", help="only this team's")
+    parser.add_argument("--query", default="", metavar="TEXT", help="words of the title")
+    parser.add_argument("--limit", type=_limit, default=50, help="how many (default: 50)")
+
+
+def incident_number(parser: ArgumentParser) -> None:
+    parser.add_argument("number", type=_number, metavar="N", help="incident number")
+
+
+def incident_note(parser: ArgumentParser) -> None:
+    incident_number(parser)
+    parser.add_argument("text", help="Markdown")
+    parser.add_argument("--kind", default="note", choices=("note", "decision", "observation"), help="default: note")
+    parser.add_argument("--at", default="", metavar="TIME", help="when it happened (default: now)")
+
+
+def incident_role(parser: ArgumentParser) -> None:
+    incident_number(parser)
+    parser.add_argument("role", help="ic (offered), cm, dc, or a role of the settings")
+    parser.add_argument("person", help="who")
+    parser.add_argument("--offer", action="store_true", help="offer it instead of giving it")
+    parser.add_argument("--why", default="", metavar="TEXT", help="why, with an offer")
+
+
+def incident_phase(parser: ArgumentParser) -> None:
+    incident_number(parser)
+    parser.add_argument("phase", choices=("detected", "acknowledged", "mitigated", "resolved"))
+    parser.add_argument("--at", default="", metavar="TIME", help="when it was reached (default: now)")
+
+
+def incident_page(parser: ArgumentParser) -> None:
+    incident_number(parser)
+    parser.add_argument("target", help="a person, team or service; team:NAME when the name alone is ambiguous")
+    parser.add_argument("--message", default="", metavar="TEXT", help="what you need")
 
 
 def _port(text: str) -> int:

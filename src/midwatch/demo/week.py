@@ -15,6 +15,7 @@ from midwatch.core import clock, wake
 from midwatch.core.actor import Actor
 from midwatch.demo.cases import CASES, Case, payload, storm
 from midwatch.demo.company import Company, found
+from midwatch.demo.incidents import plan_incidents
 from midwatch.demo.replay import Replay, newest
 from midwatch.intake.records import PING
 from midwatch.people.models import Role, User
@@ -144,6 +145,7 @@ def live(password: str, phones_url: str) -> None:
             _plan(replay, company, happening, ends_at - timedelta(hours=happening.hours_ago))
         _plan_the_rest(replay, company, ends_at)
         _plan_what_is_open(replay, company, ends_at)
+        plan_incidents(replay, company, ends_at, lambda case: _alert(company, CASES[case]))
         replay.run(ends_at)
     clock.thaw()
 

@@ -110,6 +110,10 @@ def _postmortem_published(payload: Mapping[str, Any]) -> None:
         statuspage.publish_postmortem(notice, by)
 
 
+def _end_powers(incident_id: int) -> None:
+    incidents.end_powers(incident_id)
+
+
 def _maybe_postmortem(incident_id: int) -> None:
     """A resolved incident of a severity that demands one opens its post-mortem (R10)."""
     postmortems.on_incident_resolved(incident_id)
@@ -140,7 +144,7 @@ REACTIONS: Mapping[str, tuple[Handler, ...]] = {
     "incident.impact_changed": (lambda p: incidents.keep_outage(p["window"], p["incident"]),),
     "incident.resolved": (lambda p: _maybe_postmortem(p["incident"]),),
     "incident.reopened": (_channels_show,),
-    "incident.closed": (_channels_show,),
+    "incident.closed": (_channels_show, lambda p: _end_powers(p["incident"])),
     "incident.update_published": (lambda p: statuspage.incident_said(p["update"]),),
     "postmortem.opened": (lambda p: on_opened(p["postmortem"]),),
     "postmortem.waived": (),

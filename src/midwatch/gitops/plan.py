@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from midwatch.gitops.values import MASK
 
-ORDER: Final = ("User", "Team", "Schedule", "EscalationPolicy", "Service", "Source", "StatusPage")
+ORDER: Final = ("User", "Team", "Schedule", "EscalationPolicy", "Service", "Source")
 OWN: Final = frozenset({"contactMethods", "notificationRules", "notifyOn", "role"})  # left out: the person's own
 HIDDEN: Final = frozenset({"key", "previousKey", "secret"})
 SHOWN_MAX: Final = 300

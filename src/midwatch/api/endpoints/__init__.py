@@ -9,6 +9,7 @@ from midwatch.api.endpoints import (
     catalog,
     hold,
     incident_course,
+    incident_updates,
     incidents,
     maintenance,
     oncall,
@@ -35,3 +36,4 @@ def register(api: NinjaAPI) -> None:
     api.add_router("", hold.router, tags=["paging on hold"])
     api.add_router("", incidents.router, tags=["incidents"])
     api.add_router("", incident_course.router, tags=["incidents"])
+    api.add_router("", incident_updates.router, tags=["incidents"])

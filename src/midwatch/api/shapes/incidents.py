@@ -17,6 +17,7 @@ from midwatch.respond.incidents.models import (
     LinkedIncident,
     Responder,
     Task,
+    Update,
 )
 from midwatch.respond.incidents.phases import LADDER
 from midwatch.respond.incidents.queries import Seat
@@ -313,3 +314,41 @@ class TaskMadeOut(TaskOut):
     """`warning`: a sentence when the IC was given the repair while somebody else is there to do it."""
 
     warning: str
+
+
+class UpdateOut(Schema):
+    """`state`: draft, waiting (for the IC), published, refused. `digest`: what an approval names."""
+
+    id: int
+    stage: str
+    title: str
+    internal: str
+    external: str
+    targets: list[str]
+    state: str
+    author: str
+    created_at: datetime
+    published_at: datetime | None
+    next_at: datetime | None
+    answered_by: str
+    why_refused: str
+    digest: str
+
+    @classmethod
+    def of(cls, update: Update) -> UpdateOut:
+        return cls(
+            id=update.pk,
+            stage=update.stage,
+            title=update.title,
+            internal=update.internal_text,
+            external=update.external_text,
+            targets=update.targets,
+            state=update.state,
+            author=update.author_name,
+            created_at=update.created_at,
+            published_at=update.published_at,
+            next_at=update.next_at,
+            answered_by=update.answered_by,
+            why_refused=update.why_refused,
+            digest=update.text_digest,
+        )

@@ -39,7 +39,6 @@ class Act(StrEnum):
     TASK = "task"
     ANSWER_OFFER = "answer an offer"
     OFFER = "offer a role"
-    DRAFT = "draft an update"
     SEVERITY = "severity"
     RENAME = "rename"
     PHASE = "phase"
@@ -62,7 +61,6 @@ NEEDED: Mapping[Act, Level] = {
     Act.CLIENT: Level.HELP,
     Act.TASK: Level.HELP,
     Act.ANSWER_OFFER: Level.HELP,
-    Act.DRAFT: Level.HELP,
     Act.OFFER: Level.TAKE_PART,
     Act.SEVERITY: Level.TAKE_PART,
     Act.RENAME: Level.TAKE_PART,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from midwatch.respond.incidents.views import course, declaring, leading, listing, notes, room
+from midwatch.respond.incidents.views import course, declaring, leading, listing, notes, powers, room, updates
 
 app_name = "incidents"
 urlpatterns = [
@@ -44,4 +44,12 @@ urlpatterns = [
     path("incidents/<int:number>/alerts", course.link_alert, name="link-alert"),
     path("incidents/<int:number>/alerts/<int:pk>/unlink", course.unlink_alert, name="unlink-alert"),
     path("incidents/<int:number>/links", course.link_incident, name="link-incident"),
+    path("incidents/<int:number>/silence", powers.silence, name="silence"),
+    path("incidents/<int:number>/on-call", powers.put_on_call, name="put-on-call"),
+    path("incidents/<int:number>/rhythm", updates.rhythm, name="rhythm"),
+    path("incidents/<int:number>/update", updates.compose, name="update"),
+    path("incidents/<int:number>/updates/<int:pk>", updates.update, name="one-update"),
+    path("incidents/<int:number>/updates/<int:pk>/change", updates.compose, name="change-update"),
+    path("incidents/<int:number>/updates/<int:pk>/approve", updates.approve, name="approve-update"),
+    path("incidents/<int:number>/updates/<int:pk>/refuse", updates.refuse, name="refuse-update"),
 ]

@@ -55,6 +55,7 @@ ENTRIES: Mapping[str, tuple[str, str]] = {
     "link": ("link", "quiet"),
     "merged": ("git-merge", "quiet"),
     "power": ("bolt", "violet"),
+    "powers": ("bolt", "quiet"),
 }
 WORDS: Mapping[str, str | Promise] = {
     "note": _("Note"),

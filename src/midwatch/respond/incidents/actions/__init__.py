@@ -22,6 +22,7 @@ from midwatch.respond.incidents.actions.impact import (
 from midwatch.respond.incidents.actions.ladder import close_incident, set_lesson, set_phase, step_back
 from midwatch.respond.incidents.actions.linking import link_alert, link_incident, merge, unlink_alert
 from midwatch.respond.incidents.actions.outages import keep_outage
+from midwatch.respond.incidents.actions.powers import end_powers, put_on_call, silence
 from midwatch.respond.incidents.actions.promises import decide_on_long, keep_promises
 from midwatch.respond.incidents.actions.prompting import ask_for_tasks, prompt_due
 from midwatch.respond.incidents.actions.responders import add_responder, on_alert_acknowledged, on_alert_resolved
@@ -71,6 +72,7 @@ __all__ = [
     "decide_on_long",
     "declare_by_rule",
     "declare_incident",
+    "end_powers",
     "end_role",
     "finish_task",
     "keep_outage",
@@ -86,6 +88,7 @@ __all__ = [
     "open_channels",
     "open_task",
     "prompt_due",
+    "put_on_call",
     "refresh_channels",
     "refuse_update",
     "register_client",
@@ -95,6 +98,7 @@ __all__ = [
     "role_title",
     "set_lesson",
     "set_phase",
+    "silence",
     "star",
     "step_back",
     "take_and_declare",

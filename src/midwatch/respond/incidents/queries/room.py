@@ -20,11 +20,13 @@ from midwatch.respond.incidents.models import (
     Promise,
     Responder,
     Task,
+    Update,
 )
 from midwatch.respond.incidents.queries.finding import visible_to
 
 ENTRIES_MAX = 200
 PRESENT_MAX = 20
+UPDATES_SHOWN = 20
 
 
 def timeline(
@@ -82,6 +84,11 @@ def evidence_of(incident: Incident) -> list[Evidence]:
 
 def channels_of(incident: Incident) -> list[Channel]:
     return list(Channel.objects.filter(incident=incident).order_by("id"))
+
+
+def updates_of(incident: Incident) -> list[Update]:
+    """Newest first."""
+    return list(Update.objects.filter(incident=incident).order_by("-id")[:UPDATES_SHOWN])
 
 
 def present_people(incident: Incident) -> list[User]:

@@ -26,11 +26,12 @@ from midwatch.respond.alerts.forms import whole_number
 from midwatch.respond.incidents import permits, phases
 from midwatch.respond.incidents.duties import CM, DC, IC
 from midwatch.respond.incidents.forms import wall_text
-from midwatch.respond.incidents.models import Audience, Entry, HandOver, Incident, Promise, Severity, Task
+from midwatch.respond.incidents.models import Audience, Entry, HandOver, Incident, Promise, Severity, Task, Update
 from midwatch.respond.incidents.permits import NEEDED
 from midwatch.respond.incidents.queries import Seat, holdings_of, room, seats_of
 from midwatch.respond.incidents.queries.similar import changes_near, similar_to
 from midwatch.respond.incidents.views.common import incident_or_404
+from midwatch.respond.oncall.models import Schedule
 
 PARTS = ("head", "timeline", "rail")
 ENTRIES_SHOWN = 100
@@ -42,7 +43,7 @@ GROUPS: Mapping[str, tuple[str | Lazy, Sequence[str]]] = {
     "written": (_("Written"), ("note", "decision", "observation", "amendment")),
     "decisions": (_("Decisions"), ("decision",)),
     "updates": (_("Updates"), ("update", "cadence", "delivery", "channel")),
-    "people": (_("People"), ("role", "offer", "responder", "prompt", "power")),
+    "people": (_("People"), ("role", "offer", "responder", "prompt", "power", "powers")),
     "tasks": (_("Tasks"), ("task",)),
     "alerts": (_("Alerts"), ("alert",)),
     "course": (
@@ -142,6 +143,7 @@ def _head(request: HttpRequest, incident: Incident, user: User) -> dict[str, Any
         "wall": {rung: wall_text(getattr(incident, f"{rung}_at"), user.time_zone) for rung in phases.LADDER},
         "channels": room.channels_of(incident),
         "head_panels": panels("incident.head", request, incident),
+        "waiting": list(Update.objects.filter(incident=incident, state__in=["waiting", "refused"]).order_by("id")),
         "my_offers": [offer for offer in room.offers_of(incident, is_open=True) if offer.taking_id == user.pk],
     }
 
@@ -285,6 +287,8 @@ def _rail(request: HttpRequest, incident: Incident, user: User) -> dict[str, Any
         "evidence": room.evidence_of(incident),
         "people": list(active_people().exclude(role="viewer")[:CHOICES_MAX]),
         "services": list(Service.objects.order_by("name")[:CHOICES_MAX]),
+        "schedules": list(Schedule.objects.order_by("name")[:CHOICES_MAX]),
+        "updates": room.updates_of(incident),
         "teams": list(Team.objects.order_by("name")[:CHOICES_MAX]),
         "rail_panels": panels("incident.side", request, incident),
     }
