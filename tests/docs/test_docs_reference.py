@@ -23,6 +23,7 @@ from midwatch.intake import metrics as intake_metrics
 from midwatch.lifecycle import LIFECYCLE
 from midwatch.respond.notify import metrics as notify_metrics
 from midwatch.settings import BY_NAME, PREFIX, SETTINGS, Setting
+from midwatch.web import shared
 from midwatch.web.live import metrics as live_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +37,7 @@ LOADED = (
     intake_metrics,
     live_metrics,
     notify_metrics,
+    shared,
 )  # importing them registers what they export
 
 

@@ -338,6 +338,16 @@ def test_a_new_page_does_not_take_the_slot_that_others_wait_for(story: Story) ->
     assert "alert 2 and 2 more" in ana.picks_up(ana.rings_with(by="voice"))
 
 
+def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_their_next_call(story: Story) -> None:
+    ana = story.person("ana", methods=("voice",))
+    story.policy(steps=[("ana", "0m")])
+    story.fires(title="one")
+    ana.rings_with(by="voice")
+    clock.freeze(clock.now() - timedelta(minutes=10))
+    story.fires(title="two")
+    assert "alert 2" in ana.picks_up(ana.rings_with(by="voice"))
+
+
 def test_limits_are_settings(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIDWATCH_STORM_OTHER_PER_MINUTE", "2")
     forget_caches()

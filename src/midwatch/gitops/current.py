@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Prefetch
+
 from midwatch.catalog.models import Service
 from midwatch.gitops.schema.common import NOBODY
 from midwatch.gitops.values import duration_text, optional_duration_text
@@ -14,6 +16,7 @@ from midwatch.people.queries import people
 from midwatch.respond.alerts.models import Source
 from midwatch.respond.escalation.models import EscalationPolicy, ServicePolicy, StepTarget, TeamPolicy
 from midwatch.respond.oncall.models import Layer, Schedule
+from midwatch.respond.statuspage.models import Component, Page
 
 UNIT_LETTERS = {"hours": "h", "days": "d", "weeks": "w"}
 
@@ -39,6 +42,7 @@ def read_state() -> State:
         ("EscalationPolicy", _policies),
         ("Service", _services),
         ("Source", _sources),
+        ("StatusPage", _status_pages),
     ):
         for name, current in read():
             state[kind, name] = current
@@ -238,3 +242,44 @@ def _sources() -> Found:
                 },
             ),
         )
+
+
+def _status_pages() -> Found:
+    parts = Prefetch("components", queryset=Component.objects.select_related("service").order_by("position", "id"))
+    for page in Page.objects.select_related("team").prefetch_related(parts):
+        components = list(page.components.all())
+        yield (
+            page.name,
+            Current(
+                page,
+                {
+                    "title": page.title,
+                    "team": page.team.name,
+                    "description": page.description,
+                    "access": page.access,
+                    "url": page.url,
+                    "supportUrl": page.support_url,
+                    "timeZone": page.time_zone,
+                    "takesSubscribers": page.takes_subscribers,
+                    "isHiddenFromSearch": page.is_hidden_from_search,
+                    "components": [_component(one, components) for one in components if one.parent_id is None],
+                },
+            ),
+        )
+
+
+def _component(one: Component, components: Iterable[Component]) -> dict[str, Any]:
+    inside = [_part(child) for child in components if child.parent_id == one.pk] if one.is_group else None
+    return {**_part(one), "components": inside}
+
+
+def _part(one: Component) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "description": one.description,
+        "service": one.service.name if one.service is not None else None,
+        "isAutomatic": one.is_automatic,
+        "isShowcased": one.is_showcased,
+        "isShownOnlyWhenDegraded": one.is_shown_only_when_degraded,
+        "startedOn": one.started_on.isoformat(),
+    }

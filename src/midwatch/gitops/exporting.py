@@ -14,6 +14,7 @@ from midwatch.gitops.current import Current, State, read_state
 from midwatch.gitops.documents import ENDINGS
 from midwatch.gitops.plan import ORDER
 from midwatch.gitops.schema import API_VERSION, KINDS
+from midwatch.gitops.schema.pages import PART
 from midwatch.gitops.schema.people import SECRET_WORDS
 from midwatch.gitops.values import MASK
 
@@ -24,6 +25,7 @@ FILES: Final = {
     "EscalationPolicy": "policies.yaml",
     "Service": "services.yaml",
     "Source": "sources.yaml",
+    "StatusPage": "status-pages.yaml",
 }
 ALWAYS: Final = frozenset({"displayName", "timeZone", "members", "combine", "repeat", "repeatAfter", "tier", "urgency"})
 
@@ -82,6 +84,8 @@ def _spec(kind: str, current: Current, *, with_contacts: bool) -> dict[str, Any]
         spec = _user(current, with_contacts=with_contacts)
     elif kind == "Schedule":
         spec["layers"] = [_without_nothing(layer) for layer in spec["layers"]]
+    elif kind == "StatusPage":
+        spec["components"] = [_component(one) for one in spec["components"]]
     elif kind == "Source":
         spec["key"] = None if spec["keyFrom"] else MASK
         spec["previousKey"] = MASK if spec["previousKey"] else None
@@ -89,6 +93,19 @@ def _spec(kind: str, current: Current, *, with_contacts: bool) -> dict[str, Any]
     return {
         name: value for name, value in spec.items() if name in ALWAYS or not _is_default(value, table[name].default)
     }
+
+
+def _component(one: Mapping[str, Any]) -> dict[str, Any]:
+    found = {
+        key: value
+        for key, value in one.items()
+        if key not in {"components", "startedOn"} and not _is_default(value, PART[key].default)
+    }
+    if one["startedOn"]:
+        found["startedOn"] = one["startedOn"]
+    if one.get("components") is not None:
+        found["components"] = [_component(child) for child in one["components"]]
+    return found
 
 
 def _is_default(value: Any, default: Any) -> bool:

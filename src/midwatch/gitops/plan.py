@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from midwatch.gitops.values import MASK
 
-ORDER: Final = ("User", "Team", "Schedule", "EscalationPolicy", "Service", "Source")
+ORDER: Final = ("User", "Team", "Schedule", "EscalationPolicy", "Service", "Source", "StatusPage")
 OWN: Final = frozenset({"contactMethods", "notificationRules", "notifyOn", "role"})  # left out: the person's own
 HIDDEN: Final = frozenset({"key", "previousKey", "secret"})
 SHOWN_MAX: Final = 300

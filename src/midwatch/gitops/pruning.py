@@ -33,6 +33,8 @@ from midwatch.respond.escalation.models import (
 from midwatch.respond.notify.models import Delivery, Page
 from midwatch.respond.oncall import actions as oncall
 from midwatch.respond.oncall.models import Override, Schedule, TurnMember
+from midwatch.respond.statuspage.actions import delete_page
+from midwatch.respond.statuspage.models import Page as StatusPage
 
 
 def why_kept(found: Managed, gone_teams: Collection[int] = ()) -> str:
@@ -60,6 +62,7 @@ def why_kept(found: Managed, gone_teams: Collection[int] = ()) -> str:
             _open(Alert.objects.filter(team=found), reasons)
             _targeted(Q(team=found), reasons)
             _used("Service", Service.objects.filter(team=found), reasons)
+            _used("StatusPage", StatusPage.objects.filter(team=found), reasons)
             _used("Schedule", Schedule.objects.filter(team=found), reasons)
             _used("EscalationPolicy", EscalationPolicy.objects.filter(team=found), reasons)
         case User():
@@ -102,6 +105,8 @@ def _targeted(which: Q, reasons: list[str]) -> None:
 def delete(found: Managed, by: Actor, mark: Mark) -> str:
     """After `why_kept` said "". Returns a sentence when it means something for people."""
     match found:
+        case StatusPage():
+            delete_page(found, by, mark=mark)
         case Source():
             sources.delete_source(found, by, mark=mark)
         case Service():

@@ -6,9 +6,11 @@ that is still to be made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from midwatch.catalog.dependencies import cycle_in
+from midwatch.core import clock
 from midwatch.gitops.current import Current, State
 from midwatch.gitops.documents import Items, Scalar
 from midwatch.gitops.schema import Parsed
@@ -32,6 +34,8 @@ def check(parsed: Sequence[Parsed], state: State, owner: str, reading: Reading) 
             _check_rules(one, before)
         elif one.kind == "Source":
             _fill_keys(one, before)
+        elif one.kind == "StatusPage":
+            _fill_page(one, before, sound, state)
     _check_numbers(sound, state)
     _check_keys(sound, state)
     _check_circles(sound, state)
@@ -69,6 +73,39 @@ def _fill_contacts(one: Parsed, before: Current | None) -> None:
             word = field if field == "address" or contact["type"] != "ntfy" else "token"
             wrong = WrongError("a mask, and there is nothing to keep", f"write the {word} itself")
             at(one.value, "contactMethods", index, word).complain(wrong)
+
+
+def _fill_page(one: Parsed, before: Current | None, parsed: Sequence[Parsed], state: State) -> None:
+    """Its owner, when none is named: as before, else the team of the first service that stands on it, else the first
+    team. A component that does not say since when it is known: as before, else today."""
+    spec = one.spec
+    known = _started(before.spec["components"]) if before else {}
+    for part, key in _parts(spec["components"]):
+        part["startedOn"] = part["startedOn"] or known.get(key) or clock.now().date().isoformat()
+    if spec["team"] is not None:
+        return
+    if before is not None:
+        spec["team"] = before.spec["team"]
+        return
+    owners = {name: current.spec["team"] for (kind, name), current in state.items() if kind == "Service"}
+    owners |= {other.name: other.spec["team"] for other in parsed if other.kind == "Service"}
+    on_it = [owners[part["service"]] for part, _ in _parts(spec["components"]) if part["service"] in owners]
+    teams = sorted({name for kind, name in state if kind == "Team"} | {o.name for o in parsed if o.kind == "Team"})
+    if not on_it and not teams:
+        at(one.value, "team").complain(WrongError("missing", "write the team that owns it", written=""))
+    spec["team"] = next(iter([*on_it, *teams]), None)
+
+
+def _parts(components: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], tuple[str, str]]]:
+    """Every component and group with the names that it is known by."""
+    for one in components:
+        yield one, ("", one["name"])
+        for child in one["components"] or ():
+            yield child, (one["name"], child["name"])
+
+
+def _started(components: Sequence[dict[str, Any]]) -> dict[tuple[str, str], str]:
+    return {key: part["startedOn"] for part, key in _parts(components)}
 
 
 def _check_rules(one: Parsed, before: Current | None) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,8 @@ from midwatch.respond.escalation.actions import policies
 from midwatch.respond.escalation.models import EscalationPolicy
 from midwatch.respond.oncall import actions as oncall
 from midwatch.respond.oncall.models import Schedule
+from midwatch.respond.statuspage import actions as statuspage
+from midwatch.respond.statuspage.models import Page
 
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 Spec = Mapping[str, Any]
@@ -50,6 +52,7 @@ class Writer:
             "EscalationPolicy": self._write_policy,
             "Service": self._write_service,
             "Source": self._write_source,
+            "StatusPage": self._write_status_page,
         }
         self.objects[kind, name] = writers[kind](name, spec, names, mark)
 
@@ -242,6 +245,41 @@ class Writer:
         if {"key", "keyFrom", "previousKey"} & set(names):
             source = sources.set_keys(source, spec["key"], self.by, **keys)
         return source
+
+    def _write_status_page(self, name: str, spec: Spec, names: Sequence[str], mark: Mark) -> Page:
+        fields = statuspage.PageFields(
+            team=self._team(spec["team"]),
+            title=spec["title"],
+            description=spec["description"],
+            access=spec["access"],
+            url=spec["url"],
+            support_url=spec["supportUrl"],
+            time_zone=spec["timeZone"],
+            takes_subscribers=spec["takesSubscribers"],
+            is_hidden_from_search=spec["isHiddenFromSearch"],
+        )
+        known = self.objects.get(("StatusPage", name))
+        if isinstance(known, Page):
+            page = statuspage.change_page(known, fields, self.by, mark=mark)
+        else:
+            page = statuspage.create_page(name, fields, self.by, mark=mark)
+        if "components" in names:
+            statuspage.lay_out(page, [self._component(one) for one in spec["components"]], self.by, mark=mark)
+        return page
+
+    def _component(self, one: Spec) -> statuspage.Laid:
+        inside = one.get("components")
+        fields = statuspage.ComponentFields(
+            name=one["name"],
+            description=one["description"],
+            is_group=inside is not None,
+            service=self._service(one["service"]) if one["service"] else None,
+            is_automatic=one["isAutomatic"],
+            is_showcased=one["isShowcased"],
+            is_shown_only_when_degraded=one["isShownOnlyWhenDegraded"],
+            started_on=date.fromisoformat(one["startedOn"]),
+        )
+        return statuspage.Laid(fields, [self._component(child) for child in inside or ()])
 
 
 def _seconds(duration: str | None) -> int | None:

@@ -1,4 +1,4 @@
-"""The six kinds of documents. A document becomes a `Parsed`, whose `spec` is its normal form.
+"""The kinds of documents. A document becomes a `Parsed`, whose `spec` is its normal form.
 
 What concerns several documents, or the database, is checked in `references.py`.
 """
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from midwatch.gitops.documents import Document, Documents, Fields, Scalar
 from midwatch.gitops.schema.duty import POLICY, SCHEDULE, finish_policy, finish_schedule
+from midwatch.gitops.schema.pages import STATUS_PAGE, finish_status_page
 from midwatch.gitops.schema.people import TEAM, USER, finish_team, finish_user
 from midwatch.gitops.schema.services import SERVICE, SOURCE, finish_service, finish_source
 from midwatch.gitops.values import (
@@ -58,6 +59,7 @@ KINDS: Final = {
         Kind("EscalationPolicy", POLICY, finish_policy),
         Kind("Service", SERVICE, finish_service),
         Kind("Source", SOURCE, finish_source),
+        Kind("StatusPage", STATUS_PAGE, finish_status_page),
     )
 }
 

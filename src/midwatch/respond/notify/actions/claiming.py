@@ -193,7 +193,8 @@ def _recent(user_ids: Iterable[int], channel: str, since: datetime, but: Sequenc
     users = set(user_ids)
     found: dict[int, list[datetime]] = defaultdict(list)
     for user_id, at in LEFT_SINCE(users, channel, since):
-        found[user_id].append(at or now)
+        if at is None or at <= now + SOON:  # later: the clock was set back, and nobody is to wait for that moment
+            found[user_id].append(at or now)
     excepted = set(but)
     for pk, user_id in UNDER_WAY(users, channel, now):
         if pk not in excepted:

@@ -11,6 +11,7 @@ from midwatch.respond.statuspage.actions.components import (
     set_status,
 )
 from midwatch.respond.statuspage.actions.following import incident_said
+from midwatch.respond.statuspage.actions.laying import Laid, lay_out
 from midwatch.respond.statuspage.actions.notices import (
     NewNotice,
     NewUpdate,
@@ -45,6 +46,7 @@ from midwatch.respond.statuspage.actions.timed import move_maintenances
 
 __all__ = [
     "ComponentFields",
+    "Laid",
     "NewNotice",
     "NewUpdate",
     "NoticeChange",
@@ -64,6 +66,7 @@ __all__ = [
     "delete_page",
     "draft_postmortem",
     "incident_said",
+    "lay_out",
     "move_maintenances",
     "new_access_link",
     "open_notice",
