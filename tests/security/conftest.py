@@ -13,6 +13,7 @@ from doors import Doors
 from api_world import BY, make_world
 from midwatch.catalog.models import Service
 from midwatch.core import clock
+from midwatch.learn.actions.actions import NewItem, note_item
 from midwatch.people import actions as people
 from midwatch.people.models import Membership, Team
 from midwatch.people.queries import actor_of
@@ -44,6 +45,7 @@ def doors(db: None) -> Iterator[Doors]:
         )
         Subscriber.objects.create(kind="email", address="vera@example.org", **known)
     declare_incident(Declaration("checkout is down", "SEV2", service=world.service), actor_of(world.cy, "web"))
+    note_item(NewItem("watch the pool", owner=world.cy), actor_of(world.cy, "web"))
     clients = {"nobody": Client()}
     for user in (world.ana, world.bo, world.cy, world.vi, stranger):
         clients[user.name] = Client()

@@ -89,6 +89,9 @@ WEB: dict[str, str] = {
     "status:home": READ, "status:home_slash": READ, "status:look": READ, "status:history": READ, "status:atom": READ,
     "status:rss": READ, "status:badge": READ, "status:notice": READ, "status:api": READ, "status:subscribe": ANYONE,
     "status:confirm": ANYONE, "status:unsubscribe": ANYONE, "status:management": ANYONE,
+    "actions:list": READ, "actions:create": MEMBER, "actions:detail": READ, "actions:change": MEMBER, "actions:act": MEMBER,
+    "actions:debt": MEMBER, "insights:overview": READ, "insights:csv": READ, "insights:shift": READ,
+    "insights:suggest": MEMBER,
     "healthz": READ, "readyz": READ, "metrics": READ,
 }  # fmt: skip
 OPEN_TO_READ = {
@@ -123,6 +126,9 @@ API_ACTS: dict[str, dict[str, Any]] = {
     "refuse_update": {"why": "shorter"}, "decide_on_rhythm": {"is_long": True},
     "silence_service": {"service": "checkout", "until": ENDS},
     "put_on_call": {"schedule": "payments-primary", "user": "bo", "until": ENDS},
+    "note_action": {"title": "watch the pool"}, "change_action": {"title": "watch"}, "finish_action": {"text": "done"},
+    "drop_action": {"text": "no"}, "reopen_action": {"text": "again"},
+    "answer_debt": {"incident": 1, "would_have_prevented": True},
 }  # fmt: skip
 DELETES = {"cancel_override"}
 ADMINISTRATORS_ACTS = {"release_hold", "drop_hold"}
@@ -133,16 +139,18 @@ API_READS = {
     "get_hold", "list_incidents", "get_incident", "list_timeline",
     "list_postmortems", "get_postmortem_of",
     "list_updates",
+    "list_actions", "get_action", "insights",
 }  # fmt: skip
 NAMES = {
-    "services": "checkout", "sources": "prometheus", "schedules": "payments-primary", "policies": "payments",
+    "services": "checkout", "shifts": "payments-primary",
+    "sources": "prometheus", "schedules": "payments-primary", "policies": "payments",
     "people": "cy", "teams": "payments", "users": "cy", "status-pages": "shop", "status": "shop",
 }  # fmt: skip
 VALUES = {
     "<int:number>": "1", "<int:pk>": "1", "<int:id>": "1", "<slug:key>": "summary", "<slug:method>": "hook",
     "<str:token>": "unknown",
     "<str:provider>": "twilio", "<path:rest>": "sms", "<str:name>": "none.css",
-    "<slug:wire_id>": "one", "<path:what>": "summary.json",
+    "<slug:wire_id>": "one", "<slug:do>": "done", "<path:what>": "summary.json",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from midwatch.core.actor import Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.core.statements import Select
-from midwatch.engine import events, hold, metrics, notices, retention
+from midwatch.engine import digest, events, hold, metrics, notices, retention
 from midwatch.engine.reactions import react
 from midwatch.learn.actions.actions import adopt_orphans, prove_due
 from midwatch.learn.actions.actions import remind_due as remind_of_items
@@ -174,6 +174,7 @@ JOBS: tuple[Job, ...] = (
     Job("time boxes", ask_for_tasks, timedelta(seconds=1)),
     Job("reminders of action items", remind_of_items, timedelta(seconds=5)),
     Job("items without their owner", adopt_orphans, timedelta(minutes=1)),
+    Job("weekly digest", digest.send_due, timedelta(minutes=10)),
     Job("proofs of action items", prove_due, timedelta(seconds=5)),
     Job("snoozes", end_snoozes, timedelta(seconds=1)),
     Job("expired alerts", expire_alerts, timedelta(seconds=5)),

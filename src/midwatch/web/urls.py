@@ -29,6 +29,8 @@ urlpatterns = [
     path("", include("midwatch.respond.statuspage.public_urls")),
     path("", include("midwatch.respond.statuspage.urls")),
     path("", include("midwatch.respond.incidents.urls")),
+    path("", include("midwatch.learn.actions.urls")),
+    path("", include("midwatch.learn.insights.urls")),
     path("", include("midwatch.catalog.urls")),
     path("", include("midwatch.web.people.urls")),
     path("", include("midwatch.learn.postmortems.urls")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ninja import NinjaAPI
 
 from midwatch.api.endpoints import (
+    actions,
     alerts,
     catalog,
     hold,
@@ -37,3 +38,4 @@ def register(api: NinjaAPI) -> None:
     api.add_router("", incidents.router, tags=["incidents"])
     api.add_router("", incident_course.router, tags=["incidents"])
     api.add_router("", incident_updates.router, tags=["incidents"])
+    api.add_router("", actions.router, tags=["action items and insights"])

@@ -1,0 +1,189 @@
+"""Action items: the list, one item, noting and changing it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import F, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from midwatch.core import clock
+from midwatch.learn.actions import actions
+from midwatch.learn.actions.actions import NewItem
+from midwatch.learn.actions.forms import ItemForm, initial_of
+from midwatch.learn.actions.models import ActionItem, DebtAnswer, ItemState
+from midwatch.learn.actions.queries import overdue, visible_items
+from midwatch.people.models import User
+from midwatch.people.queries import actor_of
+from midwatch.people.viewing import acting_user, viewer, where_next
+from midwatch.respond.incidents.models import Incident
+from midwatch.respond.incidents.queries import visible_to
+
+PAGE_SIZE = 50
+SHOWN = ("mine", "teams", "overdue", "open", "draft", "done")
+
+
+@login_required
+@require_safe
+def item_list(request: HttpRequest) -> HttpResponse:
+    """Open ones by their date: mine, my teams', the overdue; drafts; what was done, the newest first."""
+    user = viewer(request)
+    shown = request.GET.get("show", "open")
+    if shown not in SHOWN:
+        raise Http404
+    page = Paginator(_shown(user, shown), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"page": page, "shown": shown, "today": clock.now().date(), "may_act": user.may_act}
+    return render(request, "actions/list.html", context)
+
+
+def _shown(user: User, shown: str) -> QuerySet[ActionItem]:
+    found = visible_items(user)
+    if shown == "done":
+        return found.filter(state__in=[ItemState.DONE, ItemState.DROPPED]).order_by(F("done_at").desc(), "-number")
+    if shown == "draft":
+        return found.filter(state=ItemState.DRAFT).order_by("-number")
+    open_ones = found.filter(state=ItemState.OPEN).order_by("due_on", "number")
+    match shown:
+        case "mine":
+            return open_ones.filter(owner=user)
+        case "teams":
+            return open_ones.filter(team__in=user.memberships.values("team"))
+        case "overdue":
+            return overdue(open_ones, clock.now().date())
+    return open_ones
+
+
+def seen(request: HttpRequest, number: int) -> ActionItem:
+    """404 for one that there is not, and for one of a private incident that is not theirs to see."""
+    return get_object_or_404(visible_items(viewer(request)), number=number)
+
+
+@login_required
+@require_safe
+def detail(request: HttpRequest, number: int) -> HttpResponse:
+    item = seen(request, number)
+    context = {
+        "item": item,
+        "history": item.history.order_by("-id")[:100],
+        "debts": DebtAnswer.objects.filter(item=item, incident__in=visible_to(viewer(request)))
+        .select_related("incident")
+        .order_by("-at")[:20],
+        "today": clock.now().date(),
+        "may_act": viewer(request).may_act,
+        "form": ItemForm(initial=initial_of(item)),
+    }
+    return render(request, "actions/detail.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    user = acting_user(request)
+    number = request.GET.get("incident", request.POST.get("incident", ""))
+    incident: Incident | None = None
+    if number:
+        if not (number.isascii() and number.isdigit() and len(number) < 16):
+            raise Http404
+        incident = get_object_or_404(visible_to(user), number=int(number))
+    if request.method != "POST":
+        initial = {"team": incident.team.name if incident and incident.team else None}
+        return _form(request, ItemForm(initial=initial), incident)
+    form = ItemForm(request.POST)
+    if form.is_valid():
+        data = form.cleaned_data
+        try:
+            item = actions.note_item(
+                NewItem(
+                    data["title"],
+                    type=data["type"],
+                    priority=data["priority"],
+                    owner=data["owner"],
+                    due_on=data["due_on"],
+                    team=data["team"],
+                    description=data["description"],
+                    incident=incident,
+                    origin="post-mortem" if incident else "by hand",
+                    proof=dict(form.proof),
+                ),
+                actor_of(user, "web"),
+            )
+        except ValueError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("Noted as %s.") % item)
+            return HttpResponseRedirect(where_next(request, reverse("actions:detail", args=[item.number])))
+    return _form(request, form, incident, status=422)
+
+
+def _form(request: HttpRequest, form: ItemForm, incident: Incident | None, status: int = 200) -> HttpResponse:
+    context = {"form": form, "incident": incident, "next": request.GET.get("next", request.POST.get("next", ""))}
+    return render(request, "actions/new.html", context, status=status)
+
+
+@login_required
+@require_POST
+def change(request: HttpRequest, number: int) -> HttpResponse:
+    user = acting_user(request)
+    item = seen(request, number)
+    form = ItemForm(request.POST)
+    if form.is_valid():
+        data = form.cleaned_data
+        by = actor_of(user, "web")
+        try:
+            given = {name: data[name] for name in ("title", "type", "priority", "description")}
+            if item.state == ItemState.OPEN:
+                given |= {"owner": data["owner"], "due_on": data["due_on"]}
+            item = actions.change_item(item, by, **given, proof=dict(form.proof))
+            if item.state == ItemState.DRAFT and data["owner"] is not None:
+                actions.open_item(item, data["owner"], by, due_on=data["due_on"])
+        except ValueError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("Changed."))
+            return HttpResponseRedirect(reverse("actions:detail", args=[number]))
+    context = {"item": item, "form": form, "may_act": True, "today": clock.now().date(), "is_changing": True}
+    return render(request, "actions/detail.html", context, status=422)
+
+
+@login_required
+@require_POST
+def act(request: HttpRequest, number: int, do: str) -> HttpResponse:
+    """done, drop or reopen, each with words that stay; prove asks the proof now."""
+    user = acting_user(request)
+    item = seen(request, number)
+    by, words = actor_of(user, "web"), request.POST.get("words", "")
+    try:
+        match do:
+            case "done":
+                actions.finish_item(item, by, words)
+            case "drop":
+                actions.drop_item(item, by, words)
+            case "reopen":
+                actions.reopen_item(item, by, words or "opened by hand")
+            case "prove" if item.proof:
+                messages.info(request, actions.prove_now(item).sentence)
+            case _:
+                raise Http404
+    except ValueError as refusal:
+        messages.error(request, str(refusal))
+    return HttpResponseRedirect(where_next(request, reverse("actions:detail", args=[number])))
+
+
+@login_required
+@require_POST
+def debt(request: HttpRequest, number: int) -> HttpResponse:
+    """Would it have prevented that incident?"""
+    user = acting_user(request)
+    item = seen(request, number)
+    wanted = request.POST.get("incident", "")
+    answer = {"yes": True, "no": False}.get(request.POST.get("answer", ""))
+    if answer is None or not (wanted.isascii() and wanted.isdigit() and len(wanted) < 16):
+        raise Http404
+    incident = get_object_or_404(visible_to(user), number=int(wanted))
+    actions.answer_debt(incident, item, actor_of(user, "web"), would_have_prevented=answer)
+    return HttpResponseRedirect(where_next(request, reverse("incidents:room", args=[incident.number])))
