@@ -14,7 +14,7 @@ from midwatch.respond.alerts.models import Alert
 from midwatch.respond.incidents import actions
 from midwatch.respond.incidents.actions import Declaration
 from midwatch.respond.incidents.duties import CM, DC, IC, Duty
-from midwatch.respond.incidents.models import DeclarationRule, Entry, HandOverState, How, Incident, RoleHolding
+from midwatch.respond.incidents.models import DeclarationRule, Entry, HandOverState, How, Incident, Lesson, RoleHolding
 from midwatch.respond.incidents.queries import commander_of, duties_of, may_see, seats_of
 from stories.story import Story
 
@@ -225,6 +225,9 @@ def test_resolving_ends_the_impact_and_closing_ends_the_roles(story: Story) -> N
     actions.set_phase(incident, "resolved", ana.actor)
     window = incident.affected_services.get()
     assert window.ends_at == incident.resolved_at
+    with pytest.raises(ValueError, match="demands a post-mortem"):
+        actions.close_incident(incident, ana.actor)
+    actions.set_lesson(incident, Lesson.WAIVED, ana.actor, why="nothing new")
     actions.close_incident(incident, ana.actor)
     assert not RoleHolding.objects.filter(incident=incident, ended_at=None).exists()
     assert commander_of(incident).name == "ana"

@@ -111,6 +111,14 @@ def test_raised_after_it_was_resolved_it_qualifies(story: Story) -> None:
     assert of(incident).state == State.SCHEDULING
 
 
+def test_it_cannot_be_closed_in_the_moment_before_its_postmortem_opens(story: Story) -> None:
+    ana, *_ = company(story)
+    incident = incidents.declare_incident(Declaration("checkout is slow", "SEV1", service=story.service()), ana.actor)
+    incidents.set_phase(incident, "resolved", ana.actor)
+    with pytest.raises(ValueError, match="opens within seconds"):
+        incidents.close_incident(incident, ana.actor)
+
+
 def test_an_incident_is_not_closed_while_its_postmortem_is_open_and_is_when_waived_with_a_reason(story: Story) -> None:
     ana, *_ = company(story)
     incident = resolved(story, ana)

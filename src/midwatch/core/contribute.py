@@ -9,6 +9,8 @@ A room with something to show on a lower room's page has a `panels.py` with `PAN
 A room that may stand in the way of a lower room's act ("an action item has no owner") has a `conditions.py` with
 `OBSTACLES`.
 
+A room with something to add to a lower room's files has an `exports.py` with `EXPORTS`.
+
 A room on whose state a lower one's words depend has a `conditions.py` with `CONDITIONS`.
 """
 
@@ -150,6 +152,17 @@ class Proof:
     is_lasting: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Lines of text that a higher room adds to what a lower one exports. `place`: "postmortem.actions".
+
+    In `EXPORTS` of the room's `exports.py`; each line is one of a list, without its bullet.
+    """
+
+    place: str
+    lines: Callable[[Any], Sequence[str]]
+
+
 @cache
 def _contributions(attribute: str, module: str = "panels") -> tuple[Any, ...]:
     found: list[Any] = []
@@ -174,6 +187,12 @@ def obstacles(place: str, thing: Any) -> list[str]:
 def proofs() -> tuple[Proof, ...]:
     """Every kind of proof there is."""
     return _contributions("PROOFS", "proofs")
+
+
+def exports(place: str, thing: Any) -> list[str]:
+    """What higher rooms add there, lowest room first."""
+    asked = (one for one in _contributions("EXPORTS", "exports") if one.place == place)
+    return [line for one in asked for line in one.lines(thing)]
 
 
 def panels(place: str, request: HttpRequest, thing: Any) -> list[str]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+from pathlib import Path
+
 import pytest
 from django.db import transaction
 from django.test import Client
 
-from api_world import BY
+from api_world import BY, Api
+from midwatch.cli import postmortems as cli_postmortems
+from midwatch.learn.actions.models import ActionItem
 from midwatch.learn.postmortems import actions
 from midwatch.people import actions as people
 from midwatch.people.models import Membership, Team, User
 from midwatch.people.queries import actor_of
+from midwatch.respond.incidents import actions as incidents
+from midwatch.respond.incidents.actions import Declaration
 from postmortem_world import Lesson, make_lesson
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +149,8 @@ def test_saving_by_itself_answers_with_hints_and_says_when_somebody_was_faster(l
 def test_exports_say_the_same(lesson: Lesson) -> None:
     lesson.write(lesson.world.cy)
     number = lesson.incident.number
+    given = {"number": 1, "title": "raise the limit", "created_by": "Cy", "created_at": lesson.incident.declared_at}
+    item = ActionItem.objects.create(incident=lesson.incident, **given)
     text = client("vi").get(f"/postmortems/{number}/export.md").content.decode()
     values = client("vi").get(f"/postmortems/{number}/export.json").json()
     for section in values["sections"]:
@@ -150,3 +159,51 @@ def test_exports_say_the_same(lesson: Lesson) -> None:
     (link,) = [one for moment in values["timeline"] for one in moment["evidence"]]
     assert link["url"].startswith("http://midwatch.example/incidents/")
     assert "Checked by Cy" in text
+    assert f"## Action items\n\n- {item}: raise the limit (prevent; nobody has it; by -; draft)" in text
+    assert len(values["actions"]) == 1
+
+
+def test_the_incidents_page_leads_to_it_and_begins_one_where_none_is_demanded(lesson: Lesson) -> None:
+    shown = client("cy").get(f"/incidents/{lesson.incident.number}").content.decode()
+    assert f'href="/postmortems/{lesson.incident.number}"' in shown
+    by = actor_of(lesson.world.cy, "web")
+    small = incidents.declare_incident(Declaration("a small one", "SEV4", service=lesson.world.service), by)
+    incidents.set_phase(small, "resolved", by)
+    assert "Begin one" in client("cy").get(f"/incidents/{small.number}").content.decode()
+    answer = client("bo").post(f"/postmortems/{small.number}/open", {"template": "short"})
+    assert answer["Location"] == f"/postmortems/{small.number}"
+
+
+def test_the_api_reads_writes_and_waives(lesson: Lesson) -> None:
+    cy, stranger = Api(lesson.world.cy), Api(User.objects.get(name="stranger"))
+    number = lesson.incident.number
+    found = cy.get(f"/postmortems/{number}").json()
+    assert (found["state"], found["owner"], "summary" in found["missing"]) == ("scheduling", "cy", True)
+    assert [one["number"] for one in cy.get("/postmortems?state=scheduling").json()["items"]] == [number]
+    first = cy.post(f"/postmortems/{number}/sections/summary", {"text": "slow", "revision": 0}).json()
+    assert first == {"revision": 1, "text": "slow", "conflict": False}
+    second = stranger.post(f"/postmortems/{number}/sections/summary", {"text": "fast", "revision": 0}).json()
+    assert second == {"revision": 1, "text": "slow", "conflict": True}
+    assert cy.post(f"/postmortems/{number}/sections/nothing", {"text": "x", "revision": 0}).status_code == 409
+    assert stranger.post(f"/postmortems/{number}/waive", {"why": "we know it already"}).status_code == 403
+    waived = cy.post(f"/postmortems/{number}/waive", {"why": "we know it already"})
+    assert waived.json()["state"] == "waived"
+    assert cy.get("/postmortems?state=nonsense").status_code == 422
+
+
+def test_the_command_line_lists_shows_and_lints(
+    lesson: Lesson, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = str(lesson.incident.number)
+    assert cli_postmortems.list_postmortems(Namespace(json=False, all=False)) == 0
+    assert "checkout is slow" in capsys.readouterr().out
+    assert cli_postmortems.show_postmortem(Namespace(json=False, number=int(number))) == 0
+    assert f"# Post-mortem {number}: checkout is slow" in capsys.readouterr().out
+    text = tmp_path / "draft.md"
+    text.write_text("The load balancer failed to drain.\nCy forgot to drain it.\n")
+    assert cli_postmortems.lint_file(Namespace(json=False, file=str(text))) == 1
+    said = capsys.readouterr().out
+    assert f"{text}:2: actor:" in said
+    assert ":1:" not in said
+    text.write_text("The load balancer failed to drain.\n")
+    assert cli_postmortems.lint_file(Namespace(json=True, file=str(text))) == 0

@@ -80,6 +80,7 @@ class PostmortemDetailOut(PostmortemOut):
     whys: list[WhyOut]
     clients: list[ClientOut]
     clients_checked_by: str
+    actions: list[str]
     waived_by: str
     waived_why: str
 

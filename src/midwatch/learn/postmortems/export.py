@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,16 +19,6 @@ class Moment:
     text: str
     who: str = ""
     evidence: Sequence[tuple[str, str]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """An action item as it is written down: contributed by the room of action items."""
-
-    title: str
-    owner: str
-    due_on: str
-    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +41,7 @@ class Document:
     clients: Sequence[tuple[str, str, str]] = ()
     clients_checked_by: str = ""
     whys: Sequence[Branch] = ()
-    actions: Sequence[Action] = field(default_factory=tuple)
+    actions: Sequence[str] = ()  # a line each, from the room of action items
     address: str = ""
 
 
@@ -99,9 +89,7 @@ def _body(document: Document, section: Section) -> str:
     elif section.kind == "why":
         parts.append("\n".join(f"{'  ' * (branch.depth - 1)}- {_line(branch.node.text)}" for branch in document.whys))
     elif section.kind == "actions":
-        parts.append(
-            "\n".join(f"- {_line(one.title)} ({one.owner}, by {one.due_on}, {one.state})" for one in document.actions)
-        )
+        parts.append("\n".join(f"- {_line(one)}" for one in document.actions))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -160,6 +148,7 @@ def values(document: Document) -> dict[str, Any]:
         "whys": [{"depth": one.depth, "text": one.node.text} for one in document.whys],
         "clients": [{"name": name, "impact": impact, "evidence": how} for name, impact, how in document.clients],
         "clients_checked_by": document.clients_checked_by,
+        "actions": list(document.actions),
         "url": document.address,
     }
 

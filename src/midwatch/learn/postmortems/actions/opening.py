@@ -14,21 +14,15 @@ from midwatch.learn.postmortems.models import Postmortem, State
 from midwatch.learn.postmortems.sections import newest
 from midwatch.respond.incidents.actions import set_lesson
 from midwatch.respond.incidents.models import Incident, Lesson
-from midwatch.respond.incidents.queries import commander_of, severity_rule
+from midwatch.respond.incidents.queries import commander_of, demands_postmortem
 
 TEMPLATE = "standard"
-
-
-def qualifies(incident: Incident) -> bool:
-    """Whether its severity demands one. Drills, archives and duplicates have none by rule."""
-    is_real = not (incident.is_drill or incident.is_backfilled or incident.merged_into_id)
-    return is_real and incident.resolved_at is not None and severity_rule(incident.severity).is_postmortem_demanded
 
 
 def on_incident_resolved(incident_id: int) -> Postmortem | None:
     """Reaction to "incident.resolved" (and to what may make a resolved one qualify): in that reaction's transaction."""
     incident = Incident.objects.filter(pk=incident_id).first()
-    if incident is None or not qualifies(incident):
+    if incident is None or incident.resolved_at is None or not demands_postmortem(incident):
         return None
     return open_postmortem(incident, ENGINE)
 

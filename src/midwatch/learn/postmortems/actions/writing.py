@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 
 from midwatch.core import audit, clock
 from midwatch.core.actor import Actor
@@ -157,11 +158,11 @@ def _row(postmortem: Postmortem, entry: Entry) -> TimelineRow:
     """What it says now: the last amendment counts. Its evidence: where it stands in the room, and files beside it."""
     amended = entry.amendments.order_by("-id").first()
     number = postmortem.incident.number
-    evidence: list[dict[str, Any]] = [
-        {"text": f"entry of {entry.at:%H:%M} UTC", "url": f"/incidents/{number}#entry-{entry.pk}"}
-    ]
+    room = reverse("incidents:room", args=[number])
+    evidence: list[dict[str, Any]] = [{"text": f"entry of {entry.at:%H:%M} UTC", "url": f"{room}#entry-{entry.pk}"}]
     evidence += [
-        {"text": file.name, "url": f"/incidents/{number}/files/{file.file_id}"} for file in entry.attachments.all()[:10]
+        {"text": file.name, "url": reverse("incidents:file", args=[number, file.file_id, file.name])}
+        for file in entry.attachments.all()[:10]
     ]
     return TimelineRow(
         postmortem=postmortem,

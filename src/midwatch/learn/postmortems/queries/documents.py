@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
+from midwatch.core.contribute import exports
 from midwatch.learn.postmortems import export, whys
 from midwatch.learn.postmortems.models import Asked, Postmortem, SectionText, TimelineRow
 from midwatch.learn.postmortems.sections import Section, Template, missing, newest, templates
@@ -75,6 +76,7 @@ def document(postmortem: Postmortem) -> export.Document:
         ],
         clients=[(client.name, client.impact, client.evidence) for client in clients],
         clients_checked_by=incident.clients_checked_by if incident.clients_checked_at else "",
+        actions=exports("postmortem.actions", postmortem),
         whys=whys.branches(whys.read(postmortem.why)),
         address=f"{settings().base_url}/postmortems/{incident.number}",
     )

@@ -15,6 +15,7 @@ from midwatch.respond.incidents.actions.impact import end_windows
 from midwatch.respond.incidents.actions.promises import start_clocks, stop_clocks
 from midwatch.respond.incidents.actions.timeline import note
 from midwatch.respond.incidents.models import HandOver, HandOverState, Incident, Lesson, Phase, RoleHolding
+from midwatch.respond.incidents.queries.severities import demands_postmortem
 
 
 def moments_of(incident: Incident) -> dict[str, datetime | None]:
@@ -105,6 +106,8 @@ def close_incident(incident: Incident, by: Actor) -> Incident:
         moments = phases.with_rung(moments_of(current), Phase.CLOSED, now, now)
         if current.lesson == Lesson.OPEN:
             raise ValueError("its post-mortem is open: publish it, or waive it with a reason")
+        if current.lesson == Lesson.NONE and demands_postmortem(current):
+            raise ValueError("its severity demands a post-mortem, which opens within seconds: publish it, or waive it")
         _write(current, moments)
         Incident.objects.filter(pk=current.pk).update(prompted_at=None)
         HandOver.objects.filter(incident=current, state=HandOverState.OFFERED).update(

@@ -21,7 +21,7 @@ from midwatch.respond.incidents.queries.holders import (
 )
 from midwatch.respond.incidents.queries.listing import IncidentFilter, active_incidents, commanders_of, incidents
 from midwatch.respond.incidents.queries.rules import alerts_that_declare
-from midwatch.respond.incidents.queries.severities import severity_rule, severity_rules
+from midwatch.respond.incidents.queries.severities import demands_postmortem, severity_rule, severity_rules
 
 __all__ = [
     "IncidentFilter",
@@ -32,6 +32,7 @@ __all__ = [
     "commander_of",
     "commanders_of",
     "custom_duties",
+    "demands_postmortem",
     "duties_of",
     "holdings_of",
     "incident_number",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from midwatch.respond.incidents.models import Severity, SeverityRule
+from midwatch.respond.incidents.models import Incident, Severity, SeverityRule
 
 DEFAULTS: Mapping[str, SeverityRule] = {
     rule.severity: rule
@@ -49,3 +49,9 @@ def severity_rules() -> list[SeverityRule]:
     """All of them, the gravest first."""
     own = {rule.severity: rule for rule in SeverityRule.objects.all()}
     return [own.get(severity, rule) for severity, rule in DEFAULTS.items()]
+
+
+def demands_postmortem(incident: Incident) -> bool:
+    """Whether its severity does (R10). Drills, archives and duplicates have none by rule."""
+    is_real = not (incident.is_drill or incident.is_backfilled or incident.merged_into_id)
+    return is_real and severity_rule(incident.severity).is_postmortem_demanded
