@@ -205,6 +205,10 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("TWILIO_FROM", "", _text, "The number messages and calls come from, +420..."),
     Setting("TWILIO_BASE_URL", "https://api.twilio.com", _address, "Twilio's address, or a compatible gateway's."),
+    Setting(
+        "STATUSPAGE_API_KEY", "", _text, "Key of Atlassian Statuspage: pages are published there too.", is_secret=True
+    ),
+    Setting("STATUSPAGE_BASE_URL", "https://api.statuspage.io", _address, "Statuspage's address, or a compatible one."),
     Setting("JITSI_URL", "", _address, "A Jitsi server: each incident gets a call there."),
     Setting("JITSI_SECRET", "", _text, "Makes the names of calls that nobody guesses.", is_secret=True),
     Setting("WATCHDOG_URL", "", _monitor, "Dead-man monitor: requested while the engine is well."),

@@ -360,6 +360,44 @@ class Chat(Protocol):
         `ChatError`."""
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedUpdate:
+    """One update of a public notice, to be said at a page elsewhere. `status`, `impact` and `components` (by name) in the
+    words of Statuspage. `external_id`: the notice's there, "" for a new one. `scheduled_*`: of a maintenance."""
+
+    name: str
+    status: str
+    body: str
+    impact: str | None
+    components: Mapping[str, str]
+    is_told: bool
+    scheduled_for: datetime | None = None
+    scheduled_until: datetime | None = None
+    external_id: str = ""
+
+
+class PublishError(Exception):
+    """The page elsewhere did not take it. `permanent`: trying again is no use."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class Publisher(Protocol):
+    """`integrations/<vendor>/publisher.py`, as a module."""
+
+    PROVIDER: str  # the folder's name
+    TITLE: str
+    SETTINGS: Sequence[str]  # names of MIDWATCH_ settings it reads
+
+    def missing_settings(self, config: ChannelConfig) -> str:
+        """ "" when it is set up, else a sentence naming what is missing."""
+
+    def publish(self, page: str, update: PublishedUpdate, config: ChannelConfig) -> str:
+        """Say it there. Returns the notice's id there. Raises `PublishError`."""
+
+
 def vendors() -> list[str]:
     """The folders below `midwatch.integrations`, by name."""
     package = importlib.import_module(INTEGRATIONS_PACKAGE)
@@ -403,3 +441,9 @@ def inbounds() -> Mapping[str, Inbound]:
 def chats() -> Mapping[str, Chat]:
     """Chat modules by provider."""
     return {module.PROVIDER: cast(Chat, module) for module in _modules("chat")}
+
+
+@cache
+def publishers() -> Mapping[str, Publisher]:
+    """Modules that publish at a page elsewhere, by provider."""
+    return {module.PROVIDER: cast(Publisher, module) for module in _modules("publisher")}

@@ -28,14 +28,34 @@ from midwatch.respond.alerts.actions import (
     start_maintenance,
 )
 from midwatch.respond.alerts.models import Alert, AlertStatus, Source
+from midwatch.respond.availability.actions import open_outage
 from midwatch.respond.escalation.actions import act_on_landing, decline, page_somebody, reassign
 from midwatch.respond.notify.actions import send_test_page
 from midwatch.respond.notify.models import Delivery, DeliveryKind, DeliveryState, Page
 from midwatch.respond.notify.tokens import token_of
 from midwatch.respond.oncall.actions import create_override
 from midwatch.respond.oncall.models import Override
+from midwatch.respond.statuspage.actions import (
+    ComponentFields,
+    NewNotice,
+    NewUpdate,
+    PageFields,
+    Schedule,
+    add_component,
+    create_page,
+    open_notice,
+    post_update,
+)
+from midwatch.respond.statuspage.models import Component, Notice
 from midwatch.settings import settings
 
+CARDS = "payments-api"
+OUTAGES = (
+    ("checkout", 8, "partial", 22),
+    ("search", 13, "degraded", 95),
+    ("payments-api", 24, "major", 11),
+    ("search", 24, "major", 41),
+)  # service, days ago, level, minutes
 FOUNDED_BEFORE = timedelta(days=30)
 STORM_SIZE = 6
 LINK, TEXT, CALL, WEB, HEALS, LATE, DECLINED, HANDED, MACHINE = range(9)
@@ -140,12 +160,14 @@ def live(password: str, phones_url: str) -> None:
     with wake.using(wake.LocalBus()):
         clock.freeze(ends_at - FOUNDED_BEFORE)
         company = found(password, phones_url)
+        _open_page(company, ends_at)
         replay = Replay()
         for happening in WEEK:
             _plan(replay, company, happening, ends_at - timedelta(hours=happening.hours_ago))
         _plan_the_rest(replay, company, ends_at)
         _plan_what_is_open(replay, company, ends_at)
         plan_incidents(replay, company, ends_at, lambda case: _alert(company, CASES[case]))
+        _plan_what_clients_read(replay, company, ends_at)
         replay.run(ends_at)
     clock.thaw()
 
@@ -346,6 +368,55 @@ def _maintain(company: Company, now: datetime) -> None:
         ends_at=now + timedelta(hours=2),
         reason="Search moves to new machines",
     )
+
+
+def _open_page(company: Company, now: datetime) -> None:
+    """The public page: three components that stand for services, and one that stands for none."""
+    by = company.actor("ana")
+    fields = PageFields(company.teams["payments"], "Example Shop", "How the shop is doing.", time_zone="Europe/Prague")
+    page = create_page("shop", fields, by)
+    known_since = (now - timedelta(days=120)).date()
+    shop = add_component(page, ComponentFields("Shop", is_group=True), by)
+    for name, title in (("checkout", "Checkout"), (CARDS, "Card payments"), ("search", "Product search")):
+        service = company.services[name]
+        part = ComponentFields(title, parent=shop, service=service, started_on=known_since, is_automatic=True)
+        add_component(page, part, by)
+    add_component(page, ComponentFields("Mail", started_on=known_since), by)
+
+
+def _plan_what_clients_read(replay: Replay, company: Company, now: datetime) -> None:
+    """What was down last month, an incident that is over, maintenance to come."""
+    for name, days_ago, level, minutes in OUTAGES:
+        start = now - timedelta(days=days_ago)
+        end = start + timedelta(minutes=minutes)
+        down = partial(
+            open_outage, company.services[name], company.actor("ana"), level=level, starts_at=start, ends_at=end
+        )
+        replay.at(max(end, now - timedelta(days=6)), down)
+    begun = now - timedelta(hours=26)
+    replay.at(begun, partial(_tell_clients, company))
+    second = NewUpdate("identified", "One of our acquirers answers late. We send cards **by another one**.")
+    replay.at(begun + timedelta(minutes=14), partial(_tell_on, company, second))
+    replay.at(
+        begun + timedelta(minutes=33), partial(_tell_on, company, NewUpdate("resolved", "Cards go through again."))
+    )
+    replay.at(now - timedelta(hours=20), partial(_announce, company, now))
+
+
+def _tell_clients(company: Company) -> None:
+    part = Component.objects.get(service=company.services[CARDS])
+    open_notice(part.page, NewNotice("Card payments fail", components={part: "partial_outage"}), company.actor("cy"))
+
+
+def _tell_on(company: Company, update: NewUpdate) -> None:
+    post_update(Notice.objects.get(name="Card payments fail"), update, company.actor("cy"))
+
+
+def _announce(company: Company, now: datetime) -> None:
+    part = Component.objects.get(service=company.services["checkout"])
+    moves = Schedule(now + timedelta(days=2), now + timedelta(days=2, hours=1), reminds_before=True)
+    new = NewNotice("Database upgrade", components={part: None}, schedule=moves)
+    open_notice(part.page, new, company.actor("ana"))
 
 
 def _sleep_on(company: Company, now: datetime) -> None:

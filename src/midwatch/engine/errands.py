@@ -16,6 +16,7 @@ from midwatch.core.guard import guarded
 from midwatch.engine import hold
 from midwatch.learn.postmortems.actions import claim_letters, send_letter
 from midwatch.respond.incidents.actions import outside
+from midwatch.respond.statuspage.actions import outward
 from midwatch.respond.statuspage.actions import sending as subscribers
 
 POLL_SECONDS = 1.0
@@ -39,6 +40,7 @@ ERRANDS: tuple[Errand, ...] = (
     Errand("evidence", outside.claim_evidence, outside.fetch),
     Errand("post-mortem letters", claim_letters, send_letter),
     Errand("subscribers of status pages", subscribers.claim, subscribers.deliver),
+    Errand("status pages elsewhere", outward.claim, outward.publish),
 )
 
 

@@ -262,6 +262,7 @@ def _status_pages() -> Found:
                     "timeZone": page.time_zone,
                     "takesSubscribers": page.takes_subscribers,
                     "isHiddenFromSearch": page.is_hidden_from_search,
+                    "alsoPublishedAt": page.outward,
                     "components": [_component(one, components) for one in components if one.parent_id is None],
                 },
             ),

@@ -257,6 +257,7 @@ class Writer:
             time_zone=spec["timeZone"],
             takes_subscribers=spec["takesSubscribers"],
             is_hidden_from_search=spec["isHiddenFromSearch"],
+            outward=spec["alsoPublishedAt"],
         )
         known = self.objects.get(("StatusPage", name))
         if isinstance(known, Page):

@@ -22,6 +22,7 @@ from midwatch.gitops.values import (
     zone,
 )
 from midwatch.respond.statuspage.actions.components import COMPONENTS_MAX
+from midwatch.respond.statuspage.actions.outward import check_outward
 
 
 def _address(value: Value) -> str:
@@ -38,6 +39,13 @@ def _date(value: Value) -> str:
         return date.fromisoformat(found).isoformat()
     except ValueError as error:
         raise WrongError("not a date", "write one such as 2026-01-05") from error
+
+
+def _outward(value: Value) -> str:
+    try:
+        return check_outward(text_of(value, "statuspage:PAGE_ID"))
+    except ValueError as error:
+        raise WrongError("no page elsewhere", "write statuspage:PAGE_ID") from error
 
 
 PART: Table = {
@@ -77,6 +85,7 @@ STATUS_PAGE: Table = {
     "timeZone": Field(zone, default="UTC"),
     "takesSubscribers": Field(boolean, default=True),
     "isHiddenFromSearch": Field(boolean, default=False),
+    "alsoPublishedAt": Field(_outward, default=""),
     "components": Field(
         list_of(map_of(COMPONENT, "{name, service}", _finish_component), COMPONENTS_MAX, "[{name, service}]"),
         default=(),

@@ -63,6 +63,12 @@ class PageForm(forms.Form):
         help_text=_("When a proxy shows it elsewhere: https://status.example.com"),
     )
     support_url = forms.CharField(label=_("Where to get help"), max_length=page_actions.URL_MAX, required=False)
+    outward = forms.CharField(
+        label=_("Published also at"),
+        max_length=100,
+        required=False,
+        help_text=_("statuspage:PAGE_ID, with MIDWATCH_STATUSPAGE_API_KEY set. Components of the same name."),
+    )
     takes_subscribers = forms.BooleanField(label=_("Visitors may subscribe"), required=False, initial=True)
     is_hidden_from_search = forms.BooleanField(label=_("Search engines are asked to leave it out"), required=False)
 
@@ -93,11 +99,12 @@ class PageForm(forms.Form):
             time_zone=given["time_zone"],
             takes_subscribers=given["takes_subscribers"],
             is_hidden_from_search=given["is_hidden_from_search"],
+            outward=given["outward"],
         )
 
 
 def initial_of(page: Page) -> dict[str, Any]:
-    names = ("title", "access", "description", "time_zone", "url", "support_url", "takes_subscribers")
+    names = ("title", "access", "description", "time_zone", "url", "support_url", "takes_subscribers", "outward")
     return {
         "team": page.team.name,
         "is_hidden_from_search": page.is_hidden_from_search,

@@ -70,6 +70,9 @@ class Page(Managed):
     time_zone = models.CharField(max_length=63, default="UTC")
     takes_subscribers = models.BooleanField(default=True)
     is_hidden_from_search = models.BooleanField(default=False)
+    outward = models.CharField(
+        max_length=100, default="", db_default="", blank=True
+    )  # "statuspage:PAGE_ID": said there too
     version = models.PositiveBigIntegerField(default=1)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -213,6 +216,22 @@ class NoticeUpdate(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["notice", "-display_at", "-id"], name="status_update_notice")]
+
+
+class OutwardNotice(models.Model):
+    """A notice on its way to a page elsewhere: an errand, done up to `last_update_id`."""
+
+    notice = models.OneToOneField(Notice, on_delete=models.CASCADE, related_name="outward_notice")
+    target = models.CharField(max_length=100)
+    external_id = models.CharField(max_length=100, default="", blank=True)
+    last_update_id = models.BigIntegerField(null=True)
+    due_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    problem = models.CharField(max_length=500, default="", blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="status_outward_due", condition=~Q(due_at=None))]
 
 
 class SubscriberKind(models.TextChoices):

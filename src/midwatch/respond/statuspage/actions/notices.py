@@ -18,6 +18,7 @@ from midwatch.core.actor import Actor
 from midwatch.core.text import clean
 from midwatch.respond.alerts.actions import start_maintenance
 from midwatch.respond.statuspage import standing
+from midwatch.respond.statuspage.actions import outward
 from midwatch.respond.statuspage.actions.common import note, touch
 from midwatch.respond.statuspage.actions.components import set_status
 from midwatch.respond.statuspage.models import (
@@ -327,6 +328,7 @@ def _write_update(
         ]
     )  # fmt: skip
     note(by, "post update", notice.page, {"notice": notice.wire_id, "status": status, "update": update.wire_id})
+    outward.wish(notice)
     if update.is_delivered:
         outbox.emit("statuspage.update.published", {"update": update.pk, "after": 0})
     touch(notice.page_id, now)

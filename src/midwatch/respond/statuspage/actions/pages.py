@@ -15,6 +15,7 @@ from midwatch.people import tokens
 from midwatch.people.managed import Mark, check_name, guard, mark_values
 from midwatch.people.models import Team
 from midwatch.respond.statuspage.actions.common import note, touch
+from midwatch.respond.statuspage.actions.outward import check_outward
 from midwatch.respond.statuspage.models import Access, Page
 
 TITLE_MAX = 200
@@ -36,6 +37,7 @@ class PageFields:
     time_zone: str = "UTC"
     takes_subscribers: bool = True
     is_hidden_from_search: bool = False
+    outward: str = ""  # "statuspage:PAGE_ID": what is said here is said there too
 
 
 def create_page(name: str, fields: PageFields, by: Actor, *, mark: Mark | None = None) -> Page:
@@ -102,6 +104,7 @@ def _values(name: str, fields: PageFields) -> dict[str, Any]:
         "time_zone": fields.time_zone,
         "takes_subscribers": fields.takes_subscribers,
         "is_hidden_from_search": fields.is_hidden_from_search,
+        "outward": check_outward(fields.outward),
     }
 
 
