@@ -165,3 +165,11 @@ def test_what_cannot_be_built_is_not_served(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(demo.signal, "signal", lambda number, handler: None)
     monkeypatch.setattr(supervisor, "serve", lambda args: pytest.fail("served"))
     assert demo.run(Namespace(host="127.0.0.1", port=8124)) == 1
+
+
+def test_a_postmortem_is_half_written(ask: Any) -> None:
+    assert ask("SELECT state, facilitator_state, meeting_at IS NOT NULL FROM postmortems_postmortem") == [
+        ("draft", "accepted", 1)
+    ]
+    assert set(ask("SELECT key FROM postmortems_sectiontext WHERE text <> ''")) >= {"summary", "factors", "well"}
+    assert ask("SELECT count(*) FROM postmortems_timelinerow")[0] >= 1

@@ -18,6 +18,7 @@ from midwatch.respond.incidents.actions import Composed, Declaration
 from midwatch.respond.incidents.models import Entry, Incident, Task
 from midwatch.respond.incidents.queries import commander_of
 
+RESOLVED_BEFORE = timedelta(hours=42.3) - timedelta(minutes=22)  # the incident whose post-mortem is written
 Find = Callable[[str], Alert]  # the newest alert of a case
 
 
@@ -39,7 +40,7 @@ def plan_incidents(replay: Replay, company: Company, now: datetime, find: Find) 
     replay.at(synonyms + timedelta(minutes=20), partial(_phase, "mitigated"))
     replay.at(synonyms + timedelta(minutes=23), partial(_phase, "resolved"))
     replay.at(synonyms + timedelta(hours=3), _check_and_close)
-    chain = now - timedelta(hours=42.3)
+    chain = now - RESOLVED_BEFORE - timedelta(minutes=22)
     replay.at(chain + timedelta(minutes=4), partial(_declare, find, "errors", "Nobody can pay in Europe", "SEV1"))
     replay.at(chain + timedelta(minutes=5), partial(_name, company, "cm", "eli"))
     replay.at(
