@@ -19,6 +19,7 @@ from midwatch.respond.statuspage import actions
 from midwatch.respond.statuspage.actions import NewNotice, NewUpdate, Schedule, Wish, sending, subscribers
 from midwatch.respond.statuspage.models import Subscriber, SubscriberMessage
 
+pytestmark = pytest.mark.postgresql
 MINUTE = timedelta(minutes=1)
 HOOK = "https://hooks.example.com/x7"
 
@@ -150,6 +151,14 @@ def test_only_about_chosen_components(shop: Shop, post: Post) -> None:
     actions.open_notice(shop.page, NewNotice("Search is slow", components={shop.search: "degraded_performance"}), BY)
     send()
     assert ["Search is slow" in mail["Subject"] for mail in post.mails] == [True]
+
+
+def test_when_the_only_chosen_component_goes_nothing_is_told_rather_than_all(shop: Shop, post: Post) -> None:
+    subscribed(shop, components=[shop.search])
+    actions.remove_component(shop.search, BY)
+    actions.open_notice(shop.page, NewNotice("Cards", components={shop.checkout: "major_outage"}), BY)
+    send()
+    assert not post.mails
 
 
 def test_a_webhook_gets_statuspages_shapes(shop: Shop, post: Post) -> None:

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Count, Max
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock, outbox
@@ -23,7 +23,14 @@ from midwatch.respond.availability.actions import close_outage, open_outage
 from midwatch.respond.availability.models import Outage
 from midwatch.respond.availability.queries import outages_from
 from midwatch.respond.statuspage.actions.common import note, touch
-from midwatch.respond.statuspage.models import Component, ComponentChange, ComponentStatus, Page
+from midwatch.respond.statuspage.models import (
+    Component,
+    ComponentChange,
+    ComponentStatus,
+    Page,
+    Subscriber,
+    SubscriberState,
+)
 from midwatch.respond.statuspage.standing import LEVEL_OF
 
 NAME_MAX = 200
@@ -98,14 +105,23 @@ def change_component(
 
 
 def remove_component(component: Component, by: Actor, *, mark: Mark | None = None) -> None:
-    """What stands in a group stays, without it."""
+    """What stands in a group stays, without it. Who subscribed to this alone has nothing left to hear of: not to all."""
     guard(component.page, mark)
     with transaction.atomic():
         _write_outage(component, ComponentStatus.OPERATIONAL, by, clock.now(), "")
         note(by, "remove component", component.page, {"component": component.name})
+        _release_subscribers(component)
         page_id = component.page_id
         component.delete()
         touch(page_id, clock.now())
+
+
+def _release_subscribers(component: Component) -> None:
+    chosen = Subscriber.objects.filter(components=component).values("pk")
+    alone = Subscriber.objects.filter(pk__in=chosen).annotate(count=Count("components")).filter(count=1)
+    Subscriber.objects.filter(pk__in=list(alone.values_list("pk", flat=True))).update(
+        state=SubscriberState.UNSUBSCRIBED, purge_at=clock.now()
+    )
 
 
 def set_status(
