@@ -74,6 +74,8 @@ def test_nothing_is_wrong_with_any_screen(site: Site, browser: Browser) -> None:
     leader = session(site.world.cy)
     for path in others:
         faults += audit(browser, site.url, path, leader, screens=(PHONE_LIGHT, DESKTOP_DARK))
+    administrator = session(site.world.ana)
+    faults += audit(browser, site.url, "/settings/incidents", administrator, screens=(PHONE_LIGHT, DESKTOP_DARK))
     faults += audit(browser, site.url, "/incidents/1", session(site.world.vi), screens=(PHONE_DARK,))
     assert not faults, "\n".join(faults)
 

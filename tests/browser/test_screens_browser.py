@@ -49,6 +49,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "incidents:room": ("",),
     "incidents:update": ("",),
     "incidents:one-update": ("",),
+    "incidents:settings": ("",),
     "oncall:who": ("",),
     "oncall:create": ("",),
     "oncall:schedule": ("",),
@@ -83,6 +84,7 @@ OPEN_PAGES: dict[str, tuple[str, ...]] = {
 }
 NOT_SCREENS = {
     "incidents:file": "an attachment",
+    "incidents:evidence": "values as text",
     "incidents:declare-by-link": "behind a link of a page: tests/browser/test_incident_screens_browser.py",
     "incidents:change-update": "the composer again, for an update that waits",
     "": "for machines: health and metrics",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from midwatch.respond.incidents.views import course, declaring, leading, listing, notes, powers, room, updates
+from midwatch.respond.incidents.views import course, declaring, leading, listing, notes, powers, room, settings, updates
 
 app_name = "incidents"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("p/<str:token>/declare", declaring.declare_by_link, name="declare-by-link"),
     path("incidents/<int:number>", room.incident_room, name="room"),
     path("incidents/<int:number>/files/<int:pk>/<str:name>", notes.attachment, name="file"),
+    path("incidents/<int:number>/evidence/<int:pk>", notes.evidence, name="evidence"),
     path("incidents/<int:number>/note", notes.note, name="note"),
     path("incidents/<int:number>/entries/<int:pk>/amend", notes.amend, name="amend"),
     path("incidents/<int:number>/entries/<int:pk>/star", notes.star, name="star"),
@@ -52,4 +53,12 @@ urlpatterns = [
     path("incidents/<int:number>/updates/<int:pk>/change", updates.compose, name="change-update"),
     path("incidents/<int:number>/updates/<int:pk>/approve", updates.approve, name="approve-update"),
     path("incidents/<int:number>/updates/<int:pk>/refuse", updates.refuse, name="refuse-update"),
+    path("settings/incidents", settings.overview, name="settings"),
+    path("settings/incidents/severity", settings.change_severity, name="change-severity-rule"),
+    path("settings/incidents/types", settings.add_type, name="add-type"),
+    path("settings/incidents/types/<int:pk>/remove", settings.remove_type, name="remove-type"),
+    path("settings/incidents/roles", settings.add_role, name="add-role"),
+    path("settings/incidents/roles/<int:pk>/remove", settings.remove_role, name="remove-role"),
+    path("settings/incidents/rules", settings.add_rule, name="add-rule"),
+    path("settings/incidents/rules/<int:pk>/remove", settings.remove_rule, name="remove-rule"),
 ]

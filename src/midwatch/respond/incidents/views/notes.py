@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
@@ -18,7 +20,7 @@ from midwatch.core.render import is_partial
 from midwatch.people.queries import actor_of
 from midwatch.people.viewing import viewer
 from midwatch.respond.incidents import actions
-from midwatch.respond.incidents.models import Attachment, Entry, Incident
+from midwatch.respond.incidents.models import Attachment, Entry, Evidence, Incident
 from midwatch.respond.incidents.permits import Act
 from midwatch.respond.incidents.views.common import (
     NUMBER_MAX,
@@ -97,3 +99,23 @@ def attachment(request: HttpRequest, number: int, pk: int, name: str) -> HttpRes
     if stored is None:
         raise Http404(_("There is no such file."))
     return files.response(request, stored)
+
+
+@login_required
+@require_safe
+def evidence(request: HttpRequest, number: int, pk: int) -> HttpResponseBase:
+    """What was so at that moment: the stored file, or the values, as they were hashed."""
+    incident = incident_or_404(viewer(request), number)
+    found = one_of(Evidence.objects.all(), incident, pk)
+    if found.file_id is not None:
+        stored = StoredFile.objects.filter(pk=found.file_id).first()
+        if stored is None:
+            raise Http404(_("There is no such file."))
+        return files.response(request, stored)
+    if found.content is None:
+        raise Http404(_("It could not be kept, or is still being fetched."))
+    text = json.dumps(found.content, ensure_ascii=False, indent=2, sort_keys=True)
+    answer = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    answer["Cache-Control"] = "no-store"
+    answer["X-Content-Type-Options"] = "nosniff"
+    return answer
