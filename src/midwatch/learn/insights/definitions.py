@@ -71,7 +71,8 @@ DEFINITIONS: Mapping[str, Definition] = {
         Definition(
             "time_to_public_notice",
             "Time to public notice",
-            "from the declaration to the first published words for clients; incidents without any are left out",
+            "from the declaration (of a back-filled incident: from when it was detected) to the first published words for "
+            "clients; incidents without any are left out",
         ),
         Definition(
             "postmortems_in_time",

@@ -56,14 +56,22 @@ def incident_counts(
     scope = of_period(start, end, team=team, service=service)
     found = IncidentCounts()
     rows = scope.values_list(
-        "pk", "severity", "started_at", "detected_at", "acknowledged_at", "mitigated_at", "resolved_at", "declared_at"
+        "pk",
+        "severity",
+        "started_at",
+        "detected_at",
+        "acknowledged_at",
+        "mitigated_at",
+        "resolved_at",
+        "declared_at",
+        "is_backfilled",
     )
     published = Update.objects.filter(incident__in=scope, state=UpdateState.PUBLISHED).exclude(external_text="")
     noticed = dict(published.values("incident").annotate(at=Min("published_at")).values_list("incident", "at"))
-    for pk, severity, started, detected, acknowledged, mitigated, resolved, declared in rows:
+    for pk, severity, started, detected, acknowledged, mitigated, resolved, declared, is_backfilled in rows:
         found.incidents += 1
         found.by_severity[severity] = found.by_severity.get(severity, 0) + 1
-        week = measures.week_of(declared)
+        week = measures.week_of(started if is_backfilled else declared)
         found.by_week[week] = found.by_week.get(week, 0) + 1
         found.to_detect.add_length(detected - started)
         for lengths, moment in (
@@ -76,7 +84,7 @@ def incident_counts(
         if resolved is not None:
             found.resolve_by_severity.setdefault(severity, Lengths()).add_length(resolved - detected)
         if noticed.get(pk) is not None:
-            found.to_notice.add_length(noticed[pk] - declared)
+            found.to_notice.add_length(noticed[pk] - (detected if is_backfilled else declared))
     promises = Promise.objects.filter(incident__in=scope).aggregate(kept=Sum("kept_count"), broken=Sum("broken_count"))
     found.kept, found.broken = promises["kept"] or 0, promises["broken"] or 0
     _postmortems(found, scope, now)
