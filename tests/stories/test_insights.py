@@ -12,7 +12,7 @@ from midwatch.learn.actions.actions import NewItem, note_item
 from midwatch.learn.actions.models import ActionItem
 from midwatch.learn.insights.queries import Report, Scope, report, shift_report
 from midwatch.respond.incidents import actions as incident_actions
-from midwatch.respond.incidents.actions import Composed, Declaration
+from midwatch.respond.incidents.actions import Composed, Declaration, Past, Said
 from stories.story import Phone, Story
 
 SELDOM = timedelta(hours=12)
@@ -69,6 +69,26 @@ def test_figures_over_what_happened(story: Story) -> None:
     assert found.by_severity == [("SEV1", 1, "30 min")]
     assert figures(service=story.service("search", team="other")).of("alerts").value == 0
     assert figures().of("alerts").value == 2
+
+
+def test_a_back_filled_incident_counts_when_it_began(story: Story) -> None:
+    ana = story.person("ana")
+    began = clock.now() - timedelta(days=20)
+    past = Past(
+        "archive/1",
+        "checkout was down",
+        "SEV2",
+        began,
+        began + timedelta(hours=1),
+        updates=[Said(began + timedelta(minutes=5), "investigating", "We look.")],
+        service=story.service(),
+    )
+    assert incident_actions.import_incident(past, ana.user, ana.actor) is not None
+    assert incident_actions.import_incident(past, ana.user, ana.actor) is None
+    assert figures().of("incidents").value == 0
+    found = report(Scope(), began - timedelta(days=1), began + timedelta(days=6), clock.now())
+    assert found.of("time_to_public_notice").shown == "5 min"
+    assert sum(found.series[2].values) == 1
 
 
 def test_the_shift_report_names_what_nobody_acted_on_and_one_press_makes_an_item(story: Story) -> None:

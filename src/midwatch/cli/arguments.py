@@ -193,6 +193,13 @@ def text_file(parser: ArgumentParser) -> None:
     parser.add_argument("file", help="a text in Markdown, or - for standard input")
 
 
+def import_file(parser: ArgumentParser) -> None:
+    parser.add_argument("file", help="the archive: one JSON object a line")
+    parser.add_argument(
+        "--service", default="", metavar="NAME", help="whose they are (default: named like a component)"
+    )
+
+
 def source(parser: ArgumentParser) -> None:
     parser.add_argument("name", help="the source")
 

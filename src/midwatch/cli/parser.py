@@ -36,6 +36,7 @@ class Verb:
 
 GROUPS = {
     "user": "people: create, token, list, deactivate, reset",
+    "import": "archives of incidents: github-statuses",
     "source": "what sends alerts: list, test",
     "schedule": "who is on call when: list, shifts",
     "status": "status pages: list, export",
@@ -316,6 +317,14 @@ VERBS: tuple[Verb, ...] = (
         "close it: roles end with it",
         arguments.incident_number,
         "midwatch incident close 12",
+        acts=True,
+    ),
+    Verb(
+        "import github-statuses",
+        "midwatch.cli.importing:github_statuses_file",
+        "back-fill incidents from the public history of GitHub's status page; the same file twice is once",
+        arguments.import_file,
+        "midwatch import github-statuses incidents.jsonl --service github",
         acts=True,
     ),
     Verb(

@@ -19,6 +19,7 @@ from midwatch.respond.incidents.actions.impact import (
     register_client,
     remove_client,
 )
+from midwatch.respond.incidents.actions.importing import Past, Said, import_incident, known_keys
 from midwatch.respond.incidents.actions.ladder import close_incident, set_lesson, set_phase, step_back
 from midwatch.respond.incidents.actions.linking import link_alert, link_incident, merge, unlink_alert
 from midwatch.respond.incidents.actions.outages import keep_outage
@@ -50,6 +51,8 @@ from midwatch.respond.incidents.actions.updates import (
 __all__ = [
     "Composed",
     "Declaration",
+    "Past",
+    "Said",
     "acknowledge_task",
     "add_note",
     "add_responder",
@@ -75,8 +78,10 @@ __all__ = [
     "end_powers",
     "end_role",
     "finish_task",
+    "import_incident",
     "keep_outage",
     "keep_promises",
+    "known_keys",
     "link_alert",
     "link_incident",
     "merge",

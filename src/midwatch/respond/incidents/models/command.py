@@ -153,6 +153,14 @@ class Incident(models.Model):
         return self.resolved_at is None and self.closed_at is None
 
 
+class ImportedIncident(models.Model):
+    """Where a back-filled incident came from, so that the same archive twice is once. `key`: "github-statuses/9632825"."""
+
+    incident = models.OneToOneField(Incident, on_delete=models.CASCADE, related_name="imported")
+    key = models.CharField(max_length=200, unique=True)
+    at = models.DateTimeField()
+
+
 class LinkedAlert(models.Model):
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="linked_alerts")
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="+")
