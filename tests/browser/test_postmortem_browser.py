@@ -67,6 +67,7 @@ def test_two_write_at_once_and_nothing_is_lost(browser: Browser, url: str, lesso
             sight.page.goto(path(lesson))
         one.page.locator("#text-impact").fill("What cy saw")
         expect(one.page.locator("#section-impact [data-said]")).to_contain_text("Saved ", timeout=15_000)
+        expect(two.page.locator("#pm-live")).to_contain_text("Impact by Cy", timeout=25_000)
         two.page.locator("#text-impact").fill("What bo saw")
         said = two.page.locator("#section-impact [data-said]")
         expect(said).to_contain_text("Your text is kept", timeout=15_000)

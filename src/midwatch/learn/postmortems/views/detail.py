@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from midwatch.core import clock
 from midwatch.core.contribute import obstacles, panels
+from midwatch.core.render import is_partial, page_or_partial
 from midwatch.learn.postmortems import facilitators, whys
 from midwatch.learn.postmortems.actions.meeting import MINUTES
 from midwatch.learn.postmortems.actions.publishing import external_text, notices_of, seats_held
@@ -48,6 +49,7 @@ from midwatch.people.viewing import viewer
 from midwatch.respond.incidents.models import AffectedClient
 
 FINDINGS_SHOWN = 30
+CHANGES_SHOWN = 3
 PEOPLE_MAX = 500
 
 
@@ -115,6 +117,9 @@ def _part(
 def show(request: HttpRequest, number: int) -> HttpResponse:
     user = viewer(request)
     found = postmortem_or_404(user, number)
+    live = _live(found)
+    if request.GET.get("part") == "live" and is_partial(request):
+        return page_or_partial(request, "postmortems/detail.html", live, partial="postmortems/_live.html")
     missing = missing_sections(found)
     parts = parts_of(found, user, missing)
     context = {
@@ -138,9 +143,21 @@ def show(request: HttpRequest, number: int) -> HttpResponse:
         "actions_panels": panels("postmortem.actions", request, found),
         "main_panels": panels("postmortem.main", request, found),
         "side_panels": panels("postmortem.side", request, found),
+        **live,
         **_leading(found, user),
     }
     return render(request, "postmortems/detail.html", context)
+
+
+def _live(found: Postmortem) -> dict[str, Any]:
+    """What others do to it meanwhile: who has it open, and what was written last."""
+    titles = {section.key: section.title for section in template_of(found).sections}
+    texts = SectionText.objects.filter(postmortem=found, revision__gt=0).order_by("-changed_at")[:CHANGES_SHOWN]
+    return {
+        "pm": found,
+        "topic": f"postmortem:{found.incident_id}",
+        "changes": [(titles[text.key], text) for text in texts if text.key in titles],
+    }
 
 
 def _leading(found: Postmortem, user: User) -> dict[str, Any]:
