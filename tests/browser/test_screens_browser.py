@@ -73,6 +73,11 @@ PAGES: dict[str, tuple[str, ...]] = {
     "people:team": ("",),
     "people:edit-team": ("",),
     "postmortems:list": ("", "?view=all"),
+    "actions:list": ("", "?show=done", "?show=draft"),
+    "actions:create": ("", "?incident=2"),
+    "actions:detail": ("",),
+    "insights:overview": ("", "?days=7&team=payments"),
+    "insights:shift": ("",),
     "api:docs": ("",),
 }
 FOREIGN = {"api:docs"}  # Swagger UI as it comes: its colours and headings are its own
@@ -85,6 +90,7 @@ OPEN_PAGES: dict[str, tuple[str, ...]] = {
 NOT_SCREENS = {
     "incidents:file": "an attachment",
     "incidents:evidence": "values as text",
+    "insights:csv": "for spreadsheets",
     "incidents:declare-by-link": "behind a link of a page: tests/browser/test_incident_screens_browser.py",
     "incidents:change-update": "the composer again, for an update that waits",
     "": "for machines: health and metrics",
@@ -116,9 +122,13 @@ VALUES = {
     "sources": "prometheus",
     "oncall": "payments-primary",
     "people": "bo",
+    "insights": "payments-primary",
 }
 # Where a place means something else by the same word.
-OF_SPACE: dict[str, dict[str, int]] = {"incidents": {"number": 3}}  # the incident that runs
+OF_SPACE: dict[str, dict[str, int]] = {
+    "incidents": {"number": 3},
+    "actions": {"number": 1},
+}  # 3: the incident that runs
 TEAMS = {"people:team", "people:edit-team", "people:test-team", "people:delete-team"}
 NO_FRAME = {"web:login", "web:access-link", "escalation:landing", "api:docs"}  # without the product's navigation
 

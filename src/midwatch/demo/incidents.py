@@ -10,6 +10,7 @@ from midwatch.core import clock
 from midwatch.core.actor import Actor
 from midwatch.demo.company import Company
 from midwatch.demo.replay import Replay
+from midwatch.learn.actions.actions import NewItem, note_item
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of
 from midwatch.respond.alerts.models import Alert
@@ -39,6 +40,10 @@ def plan_incidents(replay: Replay, company: Company, now: datetime, find: Find) 
     )
     replay.at(synonyms + timedelta(minutes=20), partial(_phase, "mitigated"))
     replay.at(synonyms + timedelta(minutes=23), partial(_phase, "resolved"))
+    replay.at(
+        synonyms + timedelta(hours=2),
+        partial(_item, company, "Refuse a synonym list that is ten times as long as the last", "dana", 3, "prevent"),
+    )
     replay.at(synonyms + timedelta(hours=3), _check_and_close)
     chain = now - RESOLVED_BEFORE - timedelta(minutes=22)
     replay.at(chain + timedelta(minutes=4), partial(_declare, find, "errors", "Nobody can pay in Europe", "SEV1"))
@@ -72,6 +77,14 @@ def plan_incidents(replay: Replay, company: Company, now: datetime, find: Find) 
         partial(
             _say, "resolved", "Payments in Europe work again. They failed for 20 minutes; nobody was charged twice."
         ),
+    )
+    replay.at(
+        chain + timedelta(hours=1),
+        partial(_item, company, "Alert on a payments certificate whose chain is not whole", "eli", 14, "detect"),
+    )
+    replay.at(
+        chain + timedelta(hours=1.1),
+        partial(_item, company, "Rotate certificates one region at a time", "", 0, "mitigate"),
     )
     _plan_what_runs(replay, company, now, find)
 
@@ -141,3 +154,11 @@ def _check_and_close() -> None:
     incident, by = _running()
     actions.clients_checked(incident, by)
     actions.close_incident(incident, by)
+
+
+def _item(company: Company, title: str, owner: str, days: int, kind: str) -> None:
+    """What was decided; without an owner it is a draft, and stands in the way of the post-mortem's approval."""
+    incident, by = _running()
+    person = company.people[owner] if owner else None
+    due_on = clock.now().date() + timedelta(days=days) if person else None
+    note_item(NewItem(title, type=kind, owner=person, due_on=due_on, incident=incident, origin="post-mortem"), by)
