@@ -81,3 +81,4 @@ def test_words_and_trends() -> None:
     assert trend(0.9, 0.5, is_less_better=False) == "better"
     assert trend(100, 101) == "same"
     assert trend(None, 1) == ""
+    assert trend(62, 0) == ""

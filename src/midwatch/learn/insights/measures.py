@@ -91,9 +91,9 @@ def week_of(moment: datetime) -> datetime:
 
 
 def trend(now: float | None, before: float | None, *, is_less_better: bool = True) -> str:
-    """better, worse, same, or "" when there is nothing to compare."""
-    if now is None or before is None:
-        return ""
+    """better, worse, same, or "" when there was nothing before."""
+    if now is None or not before:
+        return ""  # nothing to compare with
     if abs(now - before) <= 0.05 * max(abs(now), abs(before)):
         return "same"
     return "better" if (now < before) == is_less_better else "worse"
