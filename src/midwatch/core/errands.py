@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import models, transaction
+from django.db.models import Case, F, Value, When
 
 from midwatch.core import clock, leases
 
@@ -29,16 +30,24 @@ def claim(rows: models.QuerySet[M], limit: int) -> list[M]:
 
 
 def finish(row: models.Model, **values: Any) -> bool:
-    """It is done. False: the lease ran out, and somebody else has it. In the caller's transaction, or its own."""
+    """It is done, and nothing is due; but a wish that came meanwhile, with a `due_at` of its own, stays.
+    False: the lease ran out, and somebody else has it. In the caller's transaction, or its own."""
+    claimed = row.due_at  # type: ignore[attr-defined]
+    due: Any = Case(
+        When(due_at=claimed, then=Value(None)), default=F("due_at"), output_field=models.DateTimeField(null=True)
+    )
     with transaction.atomic():
-        return _write(row, due_at=None, attempts=0, problem="", **values)
+        return _write(row, **{"due_at": due, "attempts": 0, "problem": "", **values})
 
 
-def postpone(row: models.Model, problem: str, *, is_permanent: bool = False, **given_up: Any) -> bool:
+def postpone(
+    row: models.Model, problem: str, *, is_permanent: bool = False, pause_seconds_min: float = 0.0, **given_up: Any
+) -> bool:
     """It failed: again after a pause that doubles. True: given up, with the `given_up` values."""
     attempts = row.attempts + 1  # type: ignore[attr-defined]
     is_over = is_permanent or attempts >= ATTEMPTS_MAX
-    pause = timedelta(seconds=min(PAUSE_FIRST_SECONDS * 2 ** min(attempts, 20), PAUSE_MAX_SECONDS))
+    seconds = min(max(PAUSE_FIRST_SECONDS * 2 ** min(attempts, 20), pause_seconds_min), PAUSE_MAX_SECONDS)
+    pause = timedelta(seconds=seconds)
     with transaction.atomic():
         _write(
             row,

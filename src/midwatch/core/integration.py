@@ -310,7 +310,8 @@ class Inbound(Protocol):
 @dataclass(frozen=True, slots=True)
 class ChatWish:
     """How things stand, and so how the outside room should look. `roles`: role -> names. `emails`: of those who take part,
-    to be invited. `external`: what the provider gave back last, {} at first. `is_closed`: it may be archived."""
+    to be invited. `external`: what the provider gave back last, {} at first. `is_closed`: it may be archived.
+    `next_update_at`: when the next update is promised, aware UTC."""
 
     number: int
     title: str
@@ -324,25 +325,38 @@ class ChatWish:
     is_drill: bool
     is_closed: bool
     external: Mapping[str, Any] = field(default_factory=dict)
+    next_update_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRoom:
-    """The room as it is now. `external`: the provider's ids, kept and given back at the next call."""
+    """The room as it is now. `external`: the provider's ids, kept and given back at the next call. `notes`: sentences for
+    the timeline, each said once. `is_complete` False: there was more to do than fits one call, so call again at once."""
 
     url: str
     title: str = ""
     external: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    is_complete: bool = True
 
 
 class ChatError(Exception):
     """The room could not be made or brought up to date. `permanent`: trying again is no use. `external`: what was achieved
-    before it failed, so that the next try does not do it twice."""
+    before it failed, so that the next try does not do it twice. `retry_after_seconds`: no try before that, the provider
+    says."""
 
-    def __init__(self, message: str, *, permanent: bool = False, external: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        external: Mapping[str, Any] | None = None,
+        retry_after_seconds: float = 0.0,
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.external = external or {}
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Chat(Protocol):

@@ -22,6 +22,7 @@ from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.models import Escalation
 from midwatch.respond.escalation.queries import OnCallNow, policy_for, steps_of
 from midwatch.respond.incidents import phases
+from midwatch.respond.incidents.actions.channels import refresh_channels
 from midwatch.respond.incidents.actions.impact import affect_service
 from midwatch.respond.incidents.actions.linking import link_alert
 from midwatch.respond.incidents.actions.promises import set_clocks, start_clocks
@@ -255,3 +256,4 @@ def rename(incident: Incident, by: Actor, *, title: str | None = None, summary: 
             for name in changes:
                 note(incident, name, words[name], by)
             audit.record(by, "change", "incident", str(incident), {"fields": sorted(changes)})
+            refresh_channels(incident)

@@ -26,7 +26,9 @@ from midwatch.respond.incidents.models import (
     Stakeholder,
     UpdateDelivery,
 )
+from midwatch.respond.incidents.queries.holders import participants_of
 from midwatch.respond.incidents.queries.links import room_url
+from midwatch.respond.incidents.queries.room import promises_of
 from midwatch.respond.notify.queries import channel_config, chat_config
 
 SERIES_BYTES_MAX = 1_000_000
@@ -104,7 +106,9 @@ def tend(row: Channel) -> None:
         state = {} if row.state == ChannelState.READY else {"state": ChannelState.FAILED}
         if error.external:
             Channel.objects.filter(pk=row.pk).update(external=dict(error.external))
-        is_over = errands.postpone(row, str(error), is_permanent=error.permanent, **state)
+        is_over = errands.postpone(
+            row, str(error), is_permanent=error.permanent, pause_seconds_min=error.retry_after_seconds, **state
+        )
         if is_first or is_over:
             with transaction.atomic():
                 again = "given up" if is_over else "will be tried again"
@@ -116,10 +120,21 @@ def tend(row: Channel) -> None:
 def _ready(row: Channel, room: ChatRoom, title: str) -> None:
     with transaction.atomic():
         state = ChannelState.ARCHIVED if row.incident.closed_at else ChannelState.READY
+        more = {} if room.is_complete else {"due_at": clock.now(), "state": row.state}
         is_written = errands.finish(
-            row, state=state, url=room.url[:1_000], title=room.title[:200], external=dict(room.external)
+            row,
+            **{
+                "state": state,
+                "url": room.url[:1_000],
+                "title": room.title[:200],
+                "external": dict(room.external),
+                **more,
+            },
         )
-        if is_written and row.state != ChannelState.READY and state == ChannelState.READY:
+        for sentence in room.notes if is_written else ():
+            note(row.incident, "channel", f"{title}: {sentence}", provider=row.provider)
+        is_new = row.state != ChannelState.READY and state == ChannelState.READY
+        if is_written and room.is_complete and is_new:
             note(row.incident, "channel", f"{title}: {room.title or room.url}", provider=row.provider, url=room.url)
 
 
@@ -137,11 +152,12 @@ def wish_of(row: Channel) -> ChatWish:
         service=str(incident.service or ""),
         url=room_url(incident),
         roles=roles,
-        emails=tuple(one.user.email for one in held if one.user.email),
+        emails=tuple(user.email for user in participants_of(incident) if user.email),
         is_private=incident.is_private,
         is_drill=incident.is_drill,
         is_closed=incident.closed_at is not None,
         external=row.external,
+        next_update_at=min((one.promised_at for one in promises_of(incident) if one.promised_at), default=None),
     )
 
 

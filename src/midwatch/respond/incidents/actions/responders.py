@@ -11,6 +11,7 @@ from midwatch.core.text import clean
 from midwatch.people.models import Team, User
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.actions import page_somebody
+from midwatch.respond.incidents.actions.channels import refresh_channels
 from midwatch.respond.incidents.actions.roles import confirm_commander, give
 from midwatch.respond.incidents.actions.timeline import note
 from midwatch.respond.incidents.duties import DC
@@ -75,6 +76,7 @@ def on_alert_acknowledged(alert: Alert, by: Actor, user: User) -> None:
         _acknowledged(linked.incident, alert)
         if user.may_act:
             confirm_commander(linked.incident, user, by)
+        refresh_channels(linked.incident)
 
 
 def _acknowledged(incident: Incident, alert: Alert) -> None:

@@ -20,6 +20,7 @@ from midwatch.core.actor import Actor
 from midwatch.core.text import clean
 from midwatch.people.models import User
 from midwatch.respond.incidents import wording
+from midwatch.respond.incidents.actions.channels import refresh_channels
 from midwatch.respond.incidents.actions.promises import audience_heard
 from midwatch.respond.incidents.actions.telling import tell
 from midwatch.respond.incidents.actions.timeline import note
@@ -208,6 +209,7 @@ def _publish(incident: Incident, update: Update, by: Actor) -> None:
         audience_heard(incident, Audience.EXTERNAL, now, update.next_at)
     if pages:
         outbox.emit("incident.update_published", {"incident": incident.pk, "update": update.pk})
+    refresh_channels(incident)  # they show when the next one is due
 
 
 def _has_external(update: Update) -> bool:
