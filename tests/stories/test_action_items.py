@@ -165,11 +165,11 @@ def test_a_new_incident_is_shown_the_debts_that_may_have_prevented_it(story: Sto
     noted(ana, "rename the logo", owner=ana.user, service=other)
     story.forward(minutes=1)
     incident = incident_of(story, ana)
-    debts = queries.debts_of(incident, clock.now().date())
+    debts = queries.debts_of(incident, clock.now().date(), ana.user)
     assert [(debt.item, debt.days_overdue) for debt in debts] == [(match, 30)]
     assert debts[0].why == "same service (Checkout), same words: checkout"
     actions.answer_debt(incident, match, ana.actor, would_have_prevented=True)
-    again = queries.debts_of(incident, clock.now().date())[0].answer
+    again = queries.debts_of(incident, clock.now().date(), ana.user)[0].answer
     assert again is not None
     assert (again.would_have_prevented, again.days_overdue) == (True, 30)
 

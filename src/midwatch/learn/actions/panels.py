@@ -18,7 +18,7 @@ SHOWN_MAX = 50
 
 
 def _debts(request: HttpRequest, incident: Incident) -> str:
-    found = debts_of(incident, clock.now().date())
+    found = debts_of(incident, clock.now().date(), viewer(request))
     if not found:
         return ""
     context = {"incident": incident, "debts": found, "may_act": viewer(request).may_act}

@@ -53,13 +53,13 @@ class Debt:
     answer: DebtAnswer | None
 
 
-def debts_of(incident: Incident, today: date) -> list[Debt]:
-    """Open items of the same service, or with the same words, the most overdue first (N4)."""
+def debts_of(incident: Incident, today: date, viewer: User) -> list[Debt]:
+    """Open items of the same service, or with the same words, the most overdue first (N4); only what the viewer may see."""
     scope = Q(service__in=incident.affected_services.values("service"))
     if incident.team_id:
         scope |= Q(team=incident.team_id)
     rows = (
-        ActionItem.objects.select_related("owner", "service", "incident")
+        visible_items(viewer)
         .filter(scope, state__in=[ItemState.OPEN, ItemState.DRAFT], created_at__lt=incident.declared_at)
         .order_by("due_on", "pk")[:CANDIDATES_MAX]
     )
