@@ -50,6 +50,26 @@ def test_alerts_paged_listed_shown_and_acted_on(world: World, run: Run) -> None:
     assert AuditEntry.objects.filter(via="cli", user_id=world.bo.pk, verb="acknowledge").exists()
 
 
+def test_an_incident_is_declared_written_led_and_closed(world: World, run: Run) -> None:
+    made = run(
+        "incident", "declare", "checkout is down", "--severity", "sev3", "--service", "checkout", "--as", "cy", "--json"
+    )
+    assert made.code == 0, made.err
+    assert (made.json["number"], made.json["roles"]["ic"]["person"]) == (1, "cy")
+    assert run("incident", "note", "1", "restarted db3", "--kind", "decision", "--as", "bo").code == 0
+    assert run("incident", "role", "1", "cm", "bo", "--as", "cy").out == "Bo is Communication Manager of incident 1.\n"
+    refused = run("incident", "role", "1", "dc", "bo", "--as", "bo")
+    assert (refused.code, "Incident Commander's" in refused.err) == (1, True)
+    assert "holds it until they accept" in run("incident", "role", "1", "ic", "bo", "--as", "cy").out
+    assert "pages user Bo into incident 1" in run("incident", "page", "1", "user:bo", "--as", "cy").out
+    assert run("incident", "phase", "1", "resolved", "--as", "cy").out == "incident 1 is resolved.\n"
+    assert [one["number"] for one in run("incident", "list", "--json").json] == [1]
+    assert "CM Bo, DC Cy (as IC)" in run("incident", "show", "1").out
+    assert run("incident", "close", "1", "--as", "cy").out == "incident 1 is closed.\n"
+    assert run("incident", "list").out == "No such incident.\n"
+    assert run("incident", "show", "7").code == 1
+
+
 def test_one_that_cannot_be_does_not_stop_the_others(world: World, run: Run) -> None:
     world.alerts(2)
     said = run("ack", "2", "77", "1", "--json")

@@ -15,6 +15,7 @@ from midwatch.respond.incidents.actions.impact import end_windows
 from midwatch.respond.incidents.actions.promises import start_clocks, stop_clocks
 from midwatch.respond.incidents.actions.timeline import note
 from midwatch.respond.incidents.models import HandOver, HandOverState, Incident, Lesson, Phase, RoleHolding
+from midwatch.respond.incidents.queries.holders import holdings_of
 from midwatch.respond.incidents.queries.severities import demands_postmortem
 
 
@@ -83,7 +84,7 @@ def step_back(incident: Incident, phase: str, by: Actor, why: str) -> Incident:
 def _give_roles_back(incident: Incident) -> None:
     """Who held the roles when it was closed holds them again: a reopened incident is not without an IC."""
     now = clock.now()
-    for held in RoleHolding.objects.filter(incident=incident, ended_at=incident.closed_at):
+    for held in holdings_of(incident):
         RoleHolding.objects.create(
             incident=incident,
             role=held.role,

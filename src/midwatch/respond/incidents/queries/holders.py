@@ -25,7 +25,13 @@ def holdings_of(incident: Incident) -> list[RoleHolding]:
     """Those of now, or of the moment it was closed."""
     found = RoleHolding.objects.filter(incident=incident).select_related("user").order_by("assumed_at", "id")
     current = [holding for holding in found if holding.ended_at is None]
-    return current or [holding for holding in found if holding.ended_at == incident.closed_at]
+    return current or _at_the_end([holding for holding in found if holding.ended_at == incident.closed_at])
+
+
+def _at_the_end(ended: Sequence[RoleHolding]) -> list[RoleHolding]:
+    """A role handed over in the very moment of the closing has two holders that ended then: the later one held it."""
+    last = {holding.role: holding for holding in ended if holding.is_single}
+    return [holding for holding in ended if not holding.is_single or holding is last[holding.role]]
 
 
 def values(holdings: Iterable[RoleHolding]) -> list[duties.Holding]:
