@@ -78,6 +78,14 @@ PAGES: dict[str, tuple[str, ...]] = {
     "actions:detail": ("",),
     "insights:overview": ("", "?days=7&team=payments"),
     "insights:shift": ("",),
+    "statuspage:pages": ("",),
+    "statuspage:create": ("",),
+    "statuspage:page": ("",),
+    "statuspage:edit": ("",),
+    "statuspage:add_component": ("",),
+    "statuspage:subscribers": ("",),
+    "statuspage:new_notice": ("",),
+    "statuspage:new_maintenance": ("",),
     "api:docs": ("",),
 }
 FOREIGN = {"api:docs"}  # Swagger UI as it comes: its colours and headings are its own
@@ -105,6 +113,13 @@ NOT_SCREENS = {
         f"postmortems:{name}": "of one post-mortem: tests/browser/test_postmortem_browser.py"
         for name in ("detail", "conflict", "history", "calendar", "external", "print", "markdown", "json")
     },
+    "statuspage:component": "of one component: tests/browser/test_status_page_browser.py",
+    "statuspage:notice": "of one notice: tests/browser/test_status_page_browser.py",
+    **{
+        f"status:{name}": "what visitors see, without our frame: tests/browser/test_status_page_browser.py"
+        for name in ("home", "home_slash", "history", "notice", "subscribe", "confirm", "unsubscribe")
+    },
+    **{f"status:{name}": "for machines" for name in ("look", "atom", "rss", "badge", "management", "api")},
     "api:openapi": "for machines",
     "api:": "for machines: an address of the API that is none",
     "api:docs-asset": "a part of the API's page",
@@ -123,6 +138,7 @@ VALUES = {
     "oncall": "payments-primary",
     "people": "bo",
     "insights": "payments-primary",
+    "statuspage": "shop",
 }
 # Where a place means something else by the same word.
 OF_SPACE: dict[str, dict[str, int]] = {
