@@ -142,7 +142,7 @@ VALUES = {
 }
 # Where a place means something else by the same word.
 OF_SPACE: dict[str, dict[str, int]] = {
-    "incidents": {"number": 3},
+    "incidents": {"number": 3, "pk": 3},
     "actions": {"number": 1},
 }  # 3: the incident that runs
 TEAMS = {"people:team", "people:edit-team", "people:test-team", "people:delete-team"}
