@@ -54,7 +54,7 @@ def _on_sqlite(sql: str, params: Any) -> list[str]:
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
         lines = [str(row[-1]) for row in cursor.fetchall()]
     is_walked = "LIMIT" in sql and not any("TEMP B-TREE" in line for line in lines)
-    aliases = dict(re.findall(r'(?:FROM|JOIN) "(\w+)" (?:AS )?"?([A-Z]\w*)"?', sql))
+    aliases = dict(re.findall(r'(?:FROM|JOIN) "?(\w+)"? (?:AS )?"?([A-Za-z]\w*)"?', sql))
     grown = GROWING | {alias for table, alias in aliases.items() if table in GROWING}
     scans = [line for line in lines if line.startswith("SCAN ") and line.split()[1] in grown]
     return [] if is_walked else scans

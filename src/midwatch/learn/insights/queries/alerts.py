@@ -12,16 +12,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, models
-from django.db.models import Max, Min
 
 from midwatch.core.zones import zone
 from midwatch.learn.insights import measures
 from midwatch.learn.insights.measures import STEP, Lengths
-from midwatch.people.models import User
+from midwatch.people.models import CANARY_USER, User
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.notify.models import Page
 
 SLACK = timedelta(minutes=10)  # rows of several nodes are written a little out of order
+FIRST_MONDAY = 4 * 86_400  # 1970-01-05, in seconds since 1970
+WEEK = 7 * 86_400
 
 
 @dataclass(slots=True)
@@ -58,12 +59,21 @@ def _hour(column: str) -> str:
     return f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24')"
 
 
+def _week(column: str) -> str:
+    """SQL for the number of the week since 1970, from Monday to Monday in UTC."""
+    if connection.vendor == "sqlite":
+        return f"((unixepoch({column}) - {FIRST_MONDAY}) / {WEEK})"
+    return f"CAST(FLOOR((EXTRACT(EPOCH FROM {column}) - {FIRST_MONDAY}) / {WEEK}) AS bigint)"
+
+
 def first_of(model: type[models.Model], key: str, moment: str, at: datetime) -> int:
     """The smallest `key` from which on rows are not older than `at`, by halving over the key's index; keys rise with time,
     but for `SLACK`."""
     manager = model._default_manager
-    ends = manager.filter(**{f"{key}__isnull": False}).aggregate(low=Min(key), high=Max(key))
-    low, high = ends["low"] or 0, (ends["high"] or 0) + 1
+    known = manager.filter(**{f"{key}__isnull": False})
+    # Each end by itself: SQLite reads the whole index for both in one statement.
+    low = known.order_by(key).values_list(key, flat=True).first() or 0
+    high = (known.order_by(f"-{key}").values_list(key, flat=True).first() or 0) + 1
     wanted = at - SLACK
     while low < high:
         middle = (low + high) // 2
@@ -89,17 +99,34 @@ def alert_counts(start: datetime, end: datetime, *, team: int | None = None, ser
     narrow, values = _where(team, service)
     numbers = [first_of(Alert, "number", "created_at", start), first_of(Alert, "number", "created_at", end + 2 * SLACK)]
     times = [connection.ops.adapt_datetimefield_value(moment) for moment in (start, end)]
-    acted = "acknowledged_by_id IS NOT NULL OR resolved_by_id IS NOT NULL"
-    table = Alert._meta.db_table
-    query = f"""
-        SELECT {_hour("created_at")}, urgency = 'high', status = 'resolved', ({acted}), previous_id IS NOT NULL,
-               CASE WHEN acknowledged_by_id IS NULL THEN NULL ELSE {_seconds("acknowledged_at", "created_at")} / {STEP} END,
-               CASE WHEN resolved_at IS NULL THEN NULL ELSE {_seconds("resolved_at", "created_at")} / {STEP} END,
-               COUNT(*)
-        FROM {table} WHERE number >= %s AND number < %s AND created_at >= %s AND created_at < %s{narrow}
-        GROUP BY 1, 2, 3, 4, 5, 6, 7
-    """  # noqa: S608 - names of our own
-    return _alerts_of(_rows(query, [*numbers, *times, *values]))
+    acted = "(acknowledged_by_id IS NOT NULL OR resolved_by_id IS NOT NULL)"
+    where = f"FROM {Alert._meta.db_table} WHERE number >= %s AND number < %s AND created_at >= %s AND created_at < %s{narrow}"
+    given = [*numbers, *times, *values]
+    weeks = _rows(
+        f"""SELECT {_week("created_at")}, COUNT(*), {_sum("urgency = 'high'")}, {_sum("status = 'resolved'")},
+            {_sum(f"status = 'resolved' AND NOT {acted}")}, {_sum("previous_id IS NOT NULL")} {where} GROUP BY 1""",
+        given,
+    )
+    found = AlertCounts()
+    for week, count, paging, ended, untouched, repeats in weeks:
+        found.alerts += count
+        found.paging += paging
+        found.ended += ended
+        found.untouched += untouched
+        found.repeats += repeats
+        found.by_week[datetime.fromtimestamp(FIRST_MONDAY + int(week) * WEEK, UTC)] = count
+    for lengths, later, wanted in (
+        (found.to_acknowledge, "acknowledged_at", "acknowledged_by_id IS NOT NULL AND acknowledged_at IS NOT NULL"),
+        (found.to_resolve, "resolved_at", "resolved_at IS NOT NULL"),
+    ):
+        bucket = f"{_seconds(later, 'created_at')} / {STEP}"
+        for length, count in _rows(f"SELECT {bucket}, COUNT(*) {where} AND {wanted} GROUP BY 1", given):
+            lengths.add(int(length), count)
+    return found
+
+
+def _sum(condition: str) -> str:
+    return f"COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0)"
 
 
 def _rows(query: str, values: Sequence[Any]) -> list[Any]:
@@ -108,25 +135,8 @@ def _rows(query: str, values: Sequence[Any]) -> list[Any]:
         return list(cursor.fetchall())
 
 
-def _alerts_of(rows: Sequence[Any]) -> AlertCounts:
-    found = AlertCounts()
-    for hour, is_high, is_ended, is_acted, is_repeat, to_acknowledge, to_resolve, count in rows:
-        found.alerts += count
-        found.paging += count if is_high else 0
-        found.ended += count if is_ended else 0
-        found.untouched += count if is_ended and not is_acted else 0
-        found.repeats += count if is_repeat else 0
-        if to_acknowledge is not None:
-            found.to_acknowledge.add(int(to_acknowledge), count)
-        if to_resolve is not None:
-            found.to_resolve.add(int(to_resolve), count)
-        week = measures.week_of(_moment(hour))
-        found.by_week[week] = found.by_week.get(week, 0) + count
-    return found
-
-
 def _moment(hour: str) -> datetime:
-    return datetime.strptime(hour.replace("T", " "), "%Y-%m-%d %H").replace(tzinfo=UTC)
+    return datetime.fromisoformat(f"{hour}:00:00+00:00")
 
 
 def page_counts(start: datetime, end: datetime, *, team: int | None = None, service: int | None = None) -> PageCounts:
@@ -137,19 +147,17 @@ def page_counts(start: datetime, end: datetime, *, team: int | None = None, serv
     pages, alerts = Page._meta.db_table, Alert._meta.db_table
     join = f"JOIN {alerts} a ON a.id = p.alert_id" if narrow else ""
     query = f"""
-        SELECT p.user_id, {_hour("p.started_at")}, COUNT(*) FROM {pages} p {join}
-        WHERE p.id >= %s AND p.id < %s AND p.started_at >= %s AND p.started_at < %s{narrow}
+        SELECT u.time_zone, {_hour("p.started_at")}, COUNT(*) FROM {pages} p
+        JOIN {User._meta.db_table} u ON u.id = p.user_id {join}
+        WHERE u.name <> %s AND p.id >= %s AND p.id < %s AND p.started_at >= %s AND p.started_at < %s{narrow}
         GROUP BY 1, 2
     """  # noqa: S608 - names of our own
-    zones = {pk: zone(name) for pk, name in User.objects.values_list("pk", "time_zone")}
     found = PageCounts()
-    for user, hour, count in _rows(query, [*keys, *times, *values]):
-        if user not in zones:
-            continue  # the canary's
-        moment = _moment(hour)
+    for name, hour, count in _rows(query, [CANARY_USER, *keys, *times, *values]):
+        moment, local = _moment(hour), zone(name)
         found.pages += count
-        found.out_of_hours += count if measures.is_out_of_hours(moment, zones[user]) else 0
-        if measures.is_night(moment, zones[user]):
+        found.out_of_hours += count if measures.is_out_of_hours(moment, local) else 0
+        if measures.is_night(moment, local):
             found.at_night += count
             week = measures.week_of(moment)
             found.by_week_at_night[week] = found.by_week_at_night.get(week, 0) + count
