@@ -168,8 +168,17 @@ def test_what_cannot_be_built_is_not_served(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_postmortem_is_half_written(ask: Any) -> None:
-    assert ask("SELECT state, facilitator_state, meeting_at IS NOT NULL FROM postmortems_postmortem") == [
-        ("draft", "accepted", 1)
-    ]
+    found = ask("SELECT state, facilitator_state, meeting_at IS NOT NULL FROM postmortems_postmortem ORDER BY id")
+    assert found[1:] == [("draft", "accepted", 1)]
     assert set(ask("SELECT key FROM postmortems_sectiontext WHERE text <> ''")) >= {"summary", "factors", "well"}
     assert ask("SELECT count(*) FROM postmortems_timelinerow")[0] >= 1
+
+
+def test_a_finished_incident_has_its_lesson_and_an_item_that_is_late(ask: Any) -> None:
+    assert ask(
+        "SELECT i.phase, i.lesson, p.state, p.published_at < i.closed_at FROM postmortems_postmortem p"
+        " JOIN incidents_incident i ON i.id = p.incident_id ORDER BY p.id LIMIT 1"
+    ) == [("closed", "published", "published", 1)]
+    late = ask("SELECT count(*) FROM actions_actionitem WHERE state = 'open' AND due_on < date('now')")
+    assert late[0] >= 1
+    assert ask("SELECT count(*) FROM incidents_incident WHERE resolved_at IS NULL") == [1]

@@ -1,4 +1,4 @@
-"""The demo's incidents: one that is closed, one whose post-mortem is due, and one that runs now."""
+"""The demo's incidents: one that is closed with its lesson, one whose post-mortem is due, and one that runs now."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from midwatch.respond.incidents.models import Entry, Incident, Task
 from midwatch.respond.incidents.queries import commander_of
 
 RESOLVED_BEFORE = timedelta(hours=42.3) - timedelta(minutes=22)  # the incident whose post-mortem is written
+SEARCH_BEFORE = timedelta(hours=118.4) - timedelta(minutes=23)  # the one whose post-mortem is published
 Find = Callable[[str], Alert]  # the newest alert of a case
 
 
 def plan_incidents(replay: Replay, company: Company, now: datetime, find: Find) -> None:
     """Moments fit those of the week's alerts: each was answered before its incident is declared."""
-    synonyms = now - timedelta(hours=118.4)
+    synonyms = now - SEARCH_BEFORE - timedelta(minutes=23)
     replay.at(
         synonyms + timedelta(minutes=7),
         partial(_declare, find, "search", "Search finds nothing for half the words", "SEV3"),

@@ -1,4 +1,4 @@
-"""The demo's post-mortem: of the incident that is resolved, half written, its meeting to come."""
+"""The demo's post-mortems: a short one that is published, and one that is half written, its meeting to come."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from midwatch.demo.company import Company
 from midwatch.demo.replay import Replay
 from midwatch.learn.postmortems import actions
 from midwatch.learn.postmortems.models import Postmortem
+from midwatch.respond.incidents.models import Incident
+from midwatch.respond.incidents.queries import commander_of
 
 SUMMARY = (
     "Nobody in Europe could pay for 18 minutes. The certificate of the payment gateway was rotated, and the new one was "
@@ -21,6 +23,57 @@ FACTORS = """- The rotation copies the leaf and, since its last release, no chai
 """
 SURPRISED = "We believed that the check after each rotation sees what a client sees."
 WELL = "The alert came after 40 seconds, and the decision to put the chain back by hand took two minutes."
+
+
+# Of the search, published before its incident was closed.
+LEARNED = {
+    "summary": "For 16 minutes, half of all searches found nothing. A list of synonyms was loaded that was a hundred times "
+    "as long as any before; queries with a synonym ran into their time limit.",
+    "factors": "- The list is made by a job that has no limit of its own.\n"
+    "- The search takes any list, and finds out at the first query what it costs.\n"
+    "- A query that runs into its limit is answered as if nothing was found, so that error rates stayed low.",
+    "lucky": "The list of the week before was still in the last release. Nobody had cleaned it up, which was chance.",
+    "surprised": "We believed that a slow search is seen as slow, and not as empty.",
+}
+
+
+def plan_lesson(replay: Replay, company: Company, resolved_at: datetime) -> None:
+    """Of a small incident: opened by hand, read by somebody else, published; its action item goes on."""
+
+    def after(hours: float) -> datetime:
+        return resolved_at + timedelta(hours=hours)
+
+    replay.at(after(0.5), partial(_open_short, company))
+    replay.at(after(1.5), partial(_learn, company))
+    replay.at(after(2), partial(_agree, company))
+    replay.at(after(2.2), partial(_publish, company))
+
+
+def _open_short(company: Company) -> None:
+    incident = Incident.objects.order_by("-number")[0]
+    actions.open_postmortem(incident, company.actor(commander_of(incident).name), template="short")
+
+
+def _learn(company: Company) -> None:
+    found = _open()
+    by = company.actor(found.owner.name)
+    for key, text in LEARNED.items():
+        actions.save_section(found, key, text, 0, by)
+    actions.meeting_was_held(_open(), by)
+    actions.send_to_review(_open(), by)
+
+
+def _agree(company: Company) -> None:
+    found = _open()
+    reader = company.people["hana" if found.owner.name != "hana" else "dana"]
+    actions.approve(found, reader, company.actor(reader.name), revision=found.revision)
+
+
+def _publish(company: Company) -> None:
+    """The IC, who was never asked for a CM, decides for both: for us, not for clients."""
+    found = _open()
+    ic = commander_of(found.incident)
+    actions.decide(found, ic, company.actor(ic.name), is_for_page=False, is_for_clients=False)
 
 
 def plan_postmortem(replay: Replay, company: Company, resolved_at: datetime, now: datetime) -> None:

@@ -15,8 +15,8 @@ from midwatch.core import clock, wake
 from midwatch.core.actor import Actor
 from midwatch.demo.cases import CASES, Case, payload, storm
 from midwatch.demo.company import Company, found
-from midwatch.demo.incidents import RESOLVED_BEFORE, plan_incidents
-from midwatch.demo.postmortems import plan_postmortem
+from midwatch.demo.incidents import RESOLVED_BEFORE, SEARCH_BEFORE, plan_incidents
+from midwatch.demo.postmortems import plan_lesson, plan_postmortem
 from midwatch.demo.replay import Replay, newest
 from midwatch.intake.records import PING
 from midwatch.people.models import Role, User
@@ -169,6 +169,7 @@ def live(password: str, phones_url: str) -> None:
         _plan_what_is_open(replay, company, ends_at)
         plan_incidents(replay, company, ends_at, lambda case: _alert(company, CASES[case]))
         _plan_what_clients_read(replay, company, ends_at)
+        plan_lesson(replay, company, ends_at - SEARCH_BEFORE)
         plan_postmortem(replay, company, ends_at - RESOLVED_BEFORE, ends_at)
         replay.run(ends_at)
     clock.thaw()
