@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from midwatch.catalog.models import Service
 from midwatch.core import audit, clock
 from midwatch.core.actor import Actor
+from midwatch.core.numbers import next_numbers
 from midwatch.core.text import clean
 from midwatch.core.zones import zone
 from midwatch.learn.actions import proofs, reminders
@@ -30,11 +31,6 @@ from midwatch.respond.notify.actions import Told, tell_many
 from midwatch.respond.notify.models import DeliveryKind
 
 DESCRIPTION_MAX = 20_000
-# It locks the row until the commit, so numbers have no gaps that a reader could miss.
-_COUNT = f"""
-INSERT INTO {ItemNumber._meta.db_table} (id, last) VALUES (1, 1)
-ON CONFLICT (id) DO UPDATE SET last = {ItemNumber._meta.db_table}.last + 1 RETURNING last
-"""  # noqa: S608 - names of our own
 UNSET: Any = object()
 
 
@@ -60,9 +56,7 @@ def note_item(wanted: NewItem, by: Actor) -> ActionItem:
     values = _checked({one.name: getattr(wanted, one.name) for one in fields(wanted)})
     now = clock.now()
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_COUNT)
-            number = int(cursor.fetchone()[0])
+        number = next_numbers(ItemNumber)
         incident = wanted.incident
         service = wanted.service or (incident.service if incident else None)
         team = wanted.team or (service.team if service else incident.team if incident else None)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import connection
 from django.db.models import F, Max
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock, outbox
 from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.integration import DESCRIPTION_MAX, KEY_MAX, TITLE_MAX, Event
+from midwatch.core.numbers import next_numbers
 from midwatch.core.rows import insert_rows, update_columns
 from midwatch.core.statements import Select, Update
 from midwatch.core.text import clean
@@ -315,20 +315,10 @@ def _write(batch: _Batch) -> None:
     batch.result.opened = [(alert, batch.owners.get(id(alert))) for alert in batch.created]
 
 
-# It locks the row until the commit, so numbers have no gaps that a reader could miss.
-_COUNT = f"""
-INSERT INTO {NumberCounter._meta.db_table} (id, last) VALUES (1, %s)
-ON CONFLICT (id) DO UPDATE SET last = {NumberCounter._meta.db_table}.last + excluded.last RETURNING last
-"""  # noqa: S608 - names of our own
-
-
 def _give_numbers(alerts: Sequence[Alert]) -> None:
     if not alerts:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [len(alerts)])
-        first = int(cursor.fetchone()[0]) - len(alerts) + 1
-    for number, alert in enumerate(alerts, start=first):
+    for number, alert in enumerate(alerts, start=next_numbers(NumberCounter, len(alerts))):
         alert.number = number
 
 

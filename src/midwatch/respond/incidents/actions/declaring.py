@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from midwatch.catalog.models import Service
 from midwatch.core import audit, clock, outbox
 from midwatch.core.actor import Actor
+from midwatch.core.numbers import next_numbers
 from midwatch.core.text import clean
 from midwatch.people.models import Team, User
 from midwatch.people.queries import administrators, managers_of
@@ -43,11 +44,6 @@ from midwatch.respond.incidents.models.command import TITLE_MAX
 from midwatch.respond.incidents.queries.finding import open_incident_of
 
 SUMMARY_MAX = 8_000
-# It locks the row until the commit, so numbers have no gaps that a reader could miss.
-_COUNT = f"""
-INSERT INTO {IncidentNumber._meta.db_table} (id, last) VALUES (1, 1)
-ON CONFLICT (id) DO UPDATE SET last = {IncidentNumber._meta.db_table}.last + 1 RETURNING last
-"""  # noqa: S608 - names of our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,7 @@ def _write(wanted: Declaration, title: str, service: Service | None, team: Team 
     moments, started = _moments(wanted, now)
     kind = "back-filled" if wanted.moments else "declared"
     incident = Incident.objects.create(
-        number=_next_number(),
+        number=next_numbers(IncidentNumber),
         title=title,
         summary=clean(wanted.summary, SUMMARY_MAX),
         severity=wanted.severity,
@@ -144,12 +140,6 @@ def _moments(wanted: Declaration, now: datetime) -> tuple[dict[str, datetime | N
     ):
         moments = phases.with_rung(moments, rung, at, now)
     return {rung: moments.get(rung) for rung in phases.LADDER}, started
-
-
-def _next_number() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT)
-        return int(cursor.fetchone()[0])
 
 
 def _first_commander(wanted: Declaration, service: Service | None, team: Team | None, by: Actor) -> tuple[User, How]:
