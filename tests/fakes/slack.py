@@ -293,6 +293,14 @@ class Workspace:
         }  # fmt: skip
         return urlencode({"payload": json.dumps(payload)}).encode()
 
+    def shortcut(self, user: str, action: str, text: str, channel: str) -> bytes:
+        """A message's own menu: "add to the timeline"."""
+        payload = {
+            "type": "message_action", "callback_id": action, "user": {"id": user, "team_id": self.team},
+            "channel": {"id": channel}, "message": {"text": text, "ts": "1"}, "trigger_id": "trigger-1",
+        }  # fmt: skip
+        return urlencode({"payload": json.dumps(payload)}).encode()
+
 
 class FakeSlack(FakeServer):
     """The workspace on a port; `settings` is the environment of a Midwatch that uses it."""

@@ -12,8 +12,8 @@ from midwatch.core.integration import channels, inbounds, sources, vendors
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "src" / "midwatch" / "integrations"
-CAPABILITIES = {"source.py", "channel.py", "inbound.py", "chat.py", "publisher.py"}
-PERMITTED = {"integration", "net", "payload", "text", "text_sms", "webhook_v4"}
+CAPABILITIES = {"source.py", "channel.py", "inbound.py", "chat.py", "talk.py", "publisher.py"}
+PERMITTED = {"integration", "talking", "net", "payload", "text", "text_sms", "webhook_v4"}
 # Of the standard library shapes, text and signatures are enough: no files, no sockets, no clock.
 STANDARD = {
     "__future__", "base64", "collections", "dataclasses", "datetime", "email", "hashlib", "hmac", "html", "json", "re",

@@ -41,7 +41,7 @@ WEB: dict[str, str] = {
     "escalation:decline": MEMBER, "escalation:page": MEMBER, "escalation:policies": READ,
     "escalation:create": TEAM, "escalation:policy": READ, "escalation:edit": TEAM, "escalation:delete": TEAM,
     "escalation:bind_service": TEAM, "escalation:duty": ADMINISTRATOR, "escalation:landing": ANYONE, "escalation:hook_root": ANYONE,
-    "escalation:hook": ANYONE,
+    "escalation:hook": ANYONE, "chat:hook": ANYONE,
     "oncall:who": READ, "oncall:create": MEMBER, "oncall:schedule": READ, "oncall:take_over": MEMBER,
     "oncall:override": MEMBER, "oncall:cancel_override": MEMBER, "oncall:edit": TEAM, "oncall:delete": TEAM,
     "oncall:calendar": ANYONE,
@@ -99,6 +99,7 @@ WEB: dict[str, str] = {
 }  # fmt: skip
 OPEN_TO_READ = {
     "web:login", "web:access-link", "web:setup", "escalation:landing", "escalation:hook_root", "escalation:hook",
+    "chat:hook",
     "status:home", "status:home_slash", "status:look", "status:history", "status:atom", "status:rss", "status:badge",
     "status:notice", "status:api", "status:subscribe", "status:confirm", "status:unsubscribe", "status:management",
     "incidents:declare-by-link", "oncall:calendar", "api:openapi", "api:docs", "api:docs-asset", "healthz", "readyz",

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
+from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.core.actor import Actor
 from midwatch.core.durations import parse as length_of
@@ -21,7 +22,10 @@ from midwatch.respond.alerts.actions import Outcome
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
 from midwatch.respond.alerts.queries import AlertFilter, alerts, get_alert
 from midwatch.respond.escalation import actions as escalation
+from midwatch.respond.incidents.actions import Declaration, declare_incident
+from midwatch.respond.incidents.queries.links import room_url
 from midwatch.respond.notify.queries import running_pages
+from midwatch.respond.oncall.models import Schedule
 from midwatch.respond.oncall.queries import who_is_on_call
 
 NUMBER_MAX = 2**63 - 1
@@ -84,9 +88,32 @@ class ListOpen:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`target`: `payments`, or `team:payments` where several things are called so."""
+
+    target: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """`severity`: SEV1 to SEV4, or "" when nobody said: a form asks for it."""
+
+    severity: str
+    title: str
+
+
 AlertCommand = Acknowledge | Unacknowledge | Decline | Resolve | Escalate | Snooze | Note | Assign
-Command = AlertCommand | Who | ListOpen
+Command = AlertCommand | Who | ListOpen | Page | Declare
 LISTED_MAX = 10
+VIEWER = "Your role is viewer: you may look, not act."
+KINDS: Mapping[str, Callable[[str], Any]] = {
+    "user": lambda name: User.objects.filter(name=name).first(),
+    "team": lambda name: Team.objects.filter(name=name).first(),
+    "service": lambda name: Service.objects.select_related("team").filter(name=name).first(),
+    "schedule": lambda name: Schedule.objects.select_related("team").filter(name=name).first(),
+}
 
 
 class CommandError(ValueError):
@@ -95,7 +122,7 @@ class CommandError(ValueError):
 
 HELP = (
     "Write: ack 12 | no 12 | resolve 12 | snooze 12 2h | escalate 12 | note TEXT to 12 | assign 12 to NAME | "
-    "who TEAM | list"
+    "who TEAM | list | page NAME TEXT | declare SEV2 TITLE"
 )
 _NUMBER = re.compile(r"#?(\d{1,19})")
 _SPLIT = re.compile(r"[\s,;]+")
@@ -105,6 +132,8 @@ _NOTE_BEFORE = re.compile(r"(?s)(?P<numbers>#?\d{1,19})\s*[:,]?\s+(?P<text>\S.*)
 _LENGTH = re.compile(
     r"(?i)(?:\s+for)?\s+(?P<length>(?:\d{1,9}\s*(?:s|m|h|d|w|(?:sec|min|hour|hr|day|week)[a-z]*)\s*)+)$"
 )
+_TARGET = re.compile(r"(?:(?:user|team|service|schedule):)?[a-z0-9][a-z0-9_.@-]{0,62}")
+_SEVERITY = re.compile(r"(?i)sev\s?([1-4])")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.@-]{0,62}")
 
 _NUMBERS_ONLY: dict[str, Callable[[tuple[int, ...]], AlertCommand]] = {
@@ -135,6 +164,10 @@ def parse(text: str) -> Command:
             return _who(rest)
         case "list" | "alerts" | "l":
             return ListOpen()
+        case "page":
+            return _page(rest)
+        case "declare":
+            return _declare(rest)
         case _:
             return _number_first(verb, rest)
 
@@ -208,6 +241,20 @@ def _who(rest: str) -> Command:
     return Who(team)
 
 
+def _page(rest: str) -> Command:
+    target, _, text = rest.partition(" ")
+    target = target.lower().lstrip("@").rstrip(":")
+    if _TARGET.fullmatch(target) is None or not text.strip():
+        raise CommandError("say whom and why: page payments the till is down")
+    return Page(target, text.strip()[:TEXT_MAX])
+
+
+def _declare(rest: str) -> Command:
+    found = _SEVERITY.match(rest)
+    title = (rest[found.end() :] if found else rest).strip(" \t\n:,")
+    return Declare(f"SEV{found[1]}" if found else "", title[:TEXT_MAX])
+
+
 def run(command: Command, actor: Actor, user: User | None) -> str:
     """Do it as `actor`; `user` is the person behind it, or None for a machine. Returns what to say, a line an alert.
 
@@ -218,13 +265,35 @@ def run(command: Command, actor: Actor, user: User | None) -> str:
             return on_call_words(team, user)
         case ListOpen():
             return open_words()
+        case _ if user is not None and not user.may_act:
+            return VIEWER
+        case Page(target=target, text=text):
+            kind, row = target_of(target)
+            return f"{escalation.page_somebody(text, actor, **{kind: row})} pages {kind} {row}."
+        case Declare(severity=severity, title=title):
+            if not severity:
+                raise ValueError("say how bad it is: declare SEV2 the till is down")
+            made = declare_incident(Declaration(title, severity), actor)
+            return f"{made.severity} {made} is declared: {room_url(made)}"
         case _:
             return "\n".join(_answers(command, actor, user))
 
 
+def target_of(text: str) -> tuple[str, Any]:
+    """(kind, row). Raises ValueError with a sentence."""
+    kind, colon, name = text.partition(":")
+    if colon and kind not in KINDS:
+        raise ValueError(f"{text!r}: write user:NAME, team:NAME, service:NAME or schedule:NAME")
+    wanted = {kind: KINDS[kind]} if colon else KINDS
+    found = {one: row for one, find in wanted.items() if (row := find(name if colon else text)) is not None}
+    if not found:
+        raise ValueError(f"there is no person, team, service or schedule {text!r}: `midwatch who` lists schedules")
+    if len(found) > 1:
+        raise ValueError(f"{text!r} is several things: write {' or '.join(f'{one}:{text}' for one in found)}")
+    return next(iter(found.items()))
+
+
 def _answers(command: AlertCommand, actor: Actor, user: User | None) -> list[str]:
-    if user is not None and not user.may_act:
-        return ["Your role is viewer: you may look, not act."]
     if not command.numbers:
         waiting = _waiting(user)
         if len(waiting) != 1:

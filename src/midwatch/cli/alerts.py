@@ -8,24 +8,15 @@ from itertools import islice
 from typing import Any
 
 from midwatch.api import commands, shapes
+from midwatch.api.commands import KINDS
 from midwatch.api.views import detail_of
-from midwatch.catalog.models import Service
 from midwatch.cli.ground import shown_time
 from midwatch.cli.output import VerbError, complain, show, table
 from midwatch.cli.people import acting
 from midwatch.core.durations import parse as length_of
-from midwatch.people.models import Team, User
 from midwatch.respond.alerts.models import OPEN, Alert
 from midwatch.respond.alerts.queries import PAGE_MAX, AlertFilter, alerts, get_alert
 from midwatch.respond.escalation.actions import page_somebody
-from midwatch.respond.oncall.models import Schedule
-
-KINDS: dict[str, Callable[[str], Any]] = {
-    "user": lambda name: User.objects.filter(name=name).first(),
-    "team": lambda name: Team.objects.filter(name=name).first(),
-    "service": lambda name: Service.objects.select_related("team").filter(name=name).first(),
-    "schedule": lambda name: Schedule.objects.select_related("team").filter(name=name).first(),
-}
 
 
 def page(args: Namespace) -> int:
@@ -40,16 +31,10 @@ def page(args: Namespace) -> int:
 
 def target_of(text: str) -> tuple[str, Any]:
     """`payments`, or `team:payments` when several things are called so."""
-    kind, colon, name = text.partition(":")
-    if colon and kind not in KINDS:
-        raise VerbError(f"{text!r}: write user:NAME, team:NAME, service:NAME or schedule:NAME")
-    wanted = {kind: KINDS[kind]} if colon else KINDS
-    found = {one: row for one, find in wanted.items() if (row := find(name if colon else text)) is not None}
-    if not found:
-        raise VerbError(f"there is no person, team, service or schedule {text!r}: `midwatch who` lists schedules")
-    if len(found) > 1:
-        raise VerbError(f"{text!r} is several things: write {' or '.join(f'{one}:{text}' for one in found)}")
-    return next(iter(found.items()))
+    try:
+        return commands.target_of(text)
+    except ValueError as error:
+        raise VerbError(str(error)) from error
 
 
 def alert_numbered(number: int) -> Alert:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
+from midwatch.api.commands import KINDS
 from midwatch.api.incident_views import detail_of
 from midwatch.api.moments import moment
 from midwatch.api.shapes import incidents as shapes
-from midwatch.cli.alerts import KINDS, alert_numbered, target_of
+from midwatch.cli.alerts import alert_numbered, target_of
 from midwatch.cli.ground import shown_time
 from midwatch.cli.output import VerbError, show, table
 from midwatch.cli.people import acting, person

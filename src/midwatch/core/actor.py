@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Actor:
     """`name`: as shown ("Ana Novak"). `user_id`: None for machines.
 
-    `via`: web, api, cli, link, sms, voice, source, code, engine.
+    `via`: web, api, cli, link, sms, voice, chat, source, code, engine.
 
     `on_behalf_of`: who really pressed, when somebody acts for another; both names are kept.
     """

@@ -6,6 +6,7 @@ A vendor is one folder below `midwatch.integrations`, one file a capability:
 * `channel.py`: how we reach people. `send(message, config) -> Receipt`, raising `DeliveryError`.
 * `inbound.py`: what a channel's provider calls back. `receive(request, config) -> InboundReply`, pure.
 * `chat.py`: where people talk about an incident. `tend(wish, config) -> ChatRoom`, raising `ChatError`.
+* `talk.py`: what people say to us there; its protocol is `midwatch.core.talking`, which it imports too.
 
 There is no list to edit: `sources()` and `channels()` look at the folders. Of Midwatch, vendors import this module,
 `midwatch.core.net`, `midwatch.core.payload`, `midwatch.core.text` and `midwatch.core.text_sms`, and nothing else; no
@@ -418,7 +419,8 @@ def vendors() -> list[str]:
     return sorted(info.name for info in pkgutil.iter_modules(package.__path__) if info.ispkg)
 
 
-def _modules(capability: str) -> list[Any]:
+def modules(capability: str) -> list[Any]:
+    """Every folder's file of this name."""
     found = []
     for vendor in vendors():
         name = f"{INTEGRATIONS_PACKAGE}.{vendor}.{capability}"
@@ -430,13 +432,13 @@ def _modules(capability: str) -> list[Any]:
 @cache
 def sources() -> Mapping[str, Source]:
     """Source modules by type."""
-    return {module.TYPE: cast(Source, module) for module in _modules("source")}
+    return {module.TYPE: cast(Source, module) for module in modules("source")}
 
 
 @cache
 def channels() -> Mapping[str, Channel]:
     """Channel modules by contact method type."""
-    return {type_: cast(Channel, module) for module in _modules("channel") for type_ in module.TYPES}
+    return {type_: cast(Channel, module) for module in modules("channel") for type_ in module.TYPES}
 
 
 @cache
@@ -448,16 +450,16 @@ def senders() -> Mapping[str, Channel]:
 @cache
 def inbounds() -> Mapping[str, Inbound]:
     """Callback modules by provider."""
-    return {module.PROVIDER: cast(Inbound, module) for module in _modules("inbound")}
+    return {module.PROVIDER: cast(Inbound, module) for module in modules("inbound")}
 
 
 @cache
 def chats() -> Mapping[str, Chat]:
     """Chat modules by provider."""
-    return {module.PROVIDER: cast(Chat, module) for module in _modules("chat")}
+    return {module.PROVIDER: cast(Chat, module) for module in modules("chat")}
 
 
 @cache
 def publishers() -> Mapping[str, Publisher]:
     """Modules that publish at a page elsewhere, by provider."""
-    return {module.PROVIDER: cast(Publisher, module) for module in _modules("publisher")}
+    return {module.PROVIDER: cast(Publisher, module) for module in modules("publisher")}

@@ -27,7 +27,7 @@ class SecretUnreadableError(ValueError):
 
 
 def actor_of(user: User, via: str, *, on_behalf_of: str = "") -> Actor:
-    """`via`: web, api, cli, link, sms, voice, code."""
+    """`via`: web, api, cli, link, sms, voice, chat, code."""
     return Actor(name=str(user), via=via, user_id=user.pk, on_behalf_of=on_behalf_of)
 
 

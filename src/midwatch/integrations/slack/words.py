@@ -15,6 +15,7 @@ FIELD_MAX = 500
 NAMES_MAX = 10
 ROLE_TITLES: Mapping[str, str] = {"ic": "IC", "cm": "CM", "dc": "DC"}
 TAKE, HAND_OVER, DECLARE = "midwatch-take", "midwatch-hand-over", "midwatch-declare"
+ACKNOWLEDGE, STAR = "midwatch-acknowledge", "midwatch-star"
 
 
 def escaped(text: object, at_most: int) -> str:
@@ -24,6 +25,14 @@ def escaped(text: object, at_most: int) -> str:
     while len(found := said.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")) > at_most:
         said = clean(said, len(said) - max(1, (len(found) - at_most) // 5), is_one_line=True)
     return found
+
+
+def escaped_lines(text: str, at_most: int) -> str:
+    """The same for an answer of several lines; what does not fit is left out by whole lines."""
+    lines = [escaped(line, at_most) for line in text.splitlines()]
+    while lines and len("\n".join(lines)) > at_most:
+        lines.pop()
+    return "\n".join(lines)
 
 
 def channel_name(wish: ChatWish, attempt: int = 0) -> str:

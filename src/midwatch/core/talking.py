@@ -1,0 +1,86 @@
+"""What people say to Midwatch in a chat, and how they are answered: the protocol of `integrations/<vendor>/talk.py`.
+
+Comes after `core.integration`, which finds the folders; comes before `api.chat`, which does what was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Literal, Protocol, cast
+
+from midwatch.core.integration import ChannelConfig, InboundRequest, modules
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody said or pressed something in a chat. `who`: the provider's id of the person, to be looked up; nobody acts
+    before that. `place`: the provider's id of the channel. `trigger`: what lets a form open, "" where none can.
+
+    `verb`: command (`text` as typed), acknowledge (`number`: an alert's), take, hand over (`number`: an incident's), star
+    (`text`: a message of the channel), declare and offer (a form that was sent: `values`), or "" (nothing is wanted).
+    """
+
+    verb: str
+    who: str = ""
+    text: str = ""
+    number: int | None = None
+    place: str = ""
+    trigger: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """`kind`: text, choice, or person (its value is the provider's id of somebody). `choices`: value -> words."""
+
+    name: str
+    label: str
+    kind: Literal["text", "choice", "person"] = "text"
+    choices: Mapping[str, str] = field(default_factory=dict)
+    value: str = ""
+    is_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is asked for in a window of the chat. `verb`, `number`: come back with its values."""
+
+    verb: str
+    title: str  # at most 24 characters
+    submit: str
+    fields: Sequence[FormField]
+    number: int | None = None
+
+
+class TalkError(Exception):
+    """The provider could not be asked who somebody is, or told what to show. A sentence without secrets."""
+
+
+class Talk(Protocol):
+    """`integrations/<vendor>/talk.py`, as a module: what people say to Midwatch in a chat, at /hooks/PROVIDER/chat. The
+    provider waits 3 s for the answer, so what asks it anything does so briefly."""
+
+    PROVIDER: str
+    SETTINGS: Sequence[str]
+
+    def receive(self, request: InboundRequest, now: datetime, config: ChannelConfig) -> Asked:
+        """Checks the signature and its age, and reads. Raises `PermissionError` (answered 403) or `Rejected` (400)."""
+
+    def email_of(self, who: str, config: ChannelConfig) -> str:
+        """The e-mail address of a full member of the workspace, confirmed; "" of anybody else. Raises `TalkError`."""
+
+    def open_form(self, asked: Asked, form: Form, config: ChannelConfig) -> None:
+        """Raises `TalkError`."""
+
+    def answer(self, asked: Asked, words: str, config: ChannelConfig, *, is_refused: bool = False) -> tuple[str, bytes]:
+        """(content type, body) of the reply; who asked alone reads the words. Where a reply shows nothing they are sent.
+        `is_refused`: a form stays open, with the words in it. Raises `TalkError`."""
+
+
+@cache
+def talks() -> Mapping[str, Talk]:
+    """Modules by provider."""
+    return {module.PROVIDER: cast(Talk, module) for module in modules("talk")}
