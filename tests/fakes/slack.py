@@ -318,11 +318,10 @@ class FakeSlack(FakeServer):
         }
 
     def respond(self, request: Recorded) -> Reply:
-        given = dict(parse_qsl(request.query)) | (request.form if request.body else {})
-        if request.headers.get("content-type", "").startswith("application/json"):
-            given = {
-                name: value if isinstance(value, str) else json.dumps(value) for name, value in request.json.items()
-            }
+        is_json = request.headers.get("content-type", "").startswith("application/json")
+        sent = (request.json if is_json else request.form) if request.body else {}
+        given = dict(parse_qsl(request.query))
+        given |= {name: value if isinstance(value, str) else json.dumps(value) for name, value in sent.items()}
         if request.headers.get("authorization", "").endswith("-disconnected"):
             return Reply(502, b"<html>")
         method = request.path.rpartition("/")[2]
