@@ -137,3 +137,13 @@ def test_the_page_and_the_csv_explain_themselves(story: Story) -> None:
     csv = client.get("/insights.csv", {"days": "7"}).content.decode()
     assert csv.splitlines()[1].startswith("alerts,2.0,2,")
     assert client.get("/insights", {"days": "12"}).status_code == 404
+
+
+def test_whoever_begins_a_shift_hears_how_the_last_one_was(story: Story) -> None:
+    _, ben = story.phones("ana", "ben")
+    story.schedule("primary", "ana", "ben", every=1, unit="days", start="2026-03-02T08:00")
+    story.policy(steps=[("schedule:primary", "0m")])
+    story.fires(title="noise")
+    story.resolves(title="noise")
+    story.forward(to=datetime(2026, 3, 3, 8, 0, 30, tzinfo=UTC))
+    ben.rings_with("Last shift: 1 call (1 at night), 1 nobody acted on.", kind="handoff")

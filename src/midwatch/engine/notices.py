@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from midwatch.core import clock
 from midwatch.core.zones import zone
+from midwatch.learn.insights.queries import shift_report
 from midwatch.people.models import MemberRole, Membership, User
 from midwatch.respond.alerts.models import OPEN, Alert
 from midwatch.respond.escalation.models import Notify, PolicyStep
@@ -15,9 +16,11 @@ from midwatch.respond.escalation.queries import OnCallNow, steps_of
 from midwatch.respond.notify.actions import Told, tell_many
 from midwatch.respond.notify.models import Delivery, DeliveryKind
 from midwatch.respond.oncall.notices import GapWarning, ShiftNotice, due_shift_notices, gap_warnings
+from midwatch.respond.oncall.queries import shifts_of_schedule
 from midwatch.settings import settings
 
 NAMES_SHOWN_MAX = 3
+SHIFT_LOOK = timedelta(days=35)  # how far back the last shift is looked for
 
 
 def send_shift_notices() -> int:
@@ -53,7 +56,23 @@ def _shift_words(notice: ShiftNotice) -> str:
     alerts = f"{count} open alert{'' if count == 1 else 's'}"
     verb = "will be" if begins else "are"
     after = _who_comes_after(notice)
-    return f"You {verb} on call for {notice.schedule.name} {start}{until}; {alerts}{f'; {after}' if after else ''}."
+    words = f"You {verb} on call for {notice.schedule.name} {start}{until}; {alerts}{f'; {after}' if after else ''}."
+    return words if begins else words + _last_shift(notice)
+
+
+def _last_shift(notice: ShiftNotice) -> str:
+    """ " Last shift: 3 calls (1 at night), 2 alerts nobody acted on."; "" of a quiet one. Its report is a page."""
+    now = clock.now()
+    past = [row for row in shifts_of_schedule(notice.schedule, now - SHIFT_LOOK, now) if row.end <= now]
+    newest = max(past, key=lambda row: row.end, default=None)
+    if newest is None:
+        return ""
+    found = shift_report(notice.schedule, newest.start, newest.end)
+    if not found.woken and not found.untouched:
+        return ""
+    calls = f"{len(found.woken)} call{'' if len(found.woken) == 1 else 's'}"
+    night = f" ({found.nights} at night)" if found.nights else ""
+    return f" Last shift: {calls}{night}, {len(found.untouched)} nobody acted on."
 
 
 def _who_comes_after(notice: ShiftNotice) -> str:

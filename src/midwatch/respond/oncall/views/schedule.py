@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from midwatch.core import clock
+from midwatch.core.contribute import panels
 from midwatch.core.render import is_partial, page_or_partial
 from midwatch.core.zones import YEAR_MAX, YEAR_MIN, wall_at
 from midwatch.people.models import User
@@ -92,6 +93,7 @@ def schedule_page(
         "clock_change": next_clock_change(schedule.time_zone, now),
         "overrides": [_row(one, schedule, now) for one in overrides_of(schedule, now=now)],
         "layers": [layer_words(layer, people) for layer in values.layers],
+        "panels": panels("schedule.main", request, schedule),
         "may_act": user.may_act,
         "may_edit": may_edit_team(user, schedule.team) and not schedule.is_from_code,
     }
