@@ -20,7 +20,7 @@ def link_alert(incident: Incident, alert: Alert, by: Actor) -> bool:
         )
         if is_new:
             note(incident, "alert", f"{alert} {alert.title}", by, alert=alert.number, status=alert.status)
-            hidden = "a private incident" if incident.is_private else f"{incident}: {incident.title}"
+            hidden = "a private incident" if incident.is_private else _shown(incident)
             note_on_alert(alert.pk, "incident", f"part of {hidden}", by, incident=incident.number)
     return is_new
 
@@ -40,7 +40,7 @@ def link_incident(incident: Incident, other: Incident, by: Actor, *, kind: LinkK
             incident=incident, other=other, defaults={"kind": kind, "at": clock.now(), "who": str(by)[:200]}
         )
         if is_new:
-            note(incident, "link", f"{kind.label} to {other}: {other.title}", by, other=other.number, link=kind)
+            note(incident, "link", f"{kind.label} to {_shown(other)}", by, other=other.number, link=kind)
             audit.record(by, "link", "incident", str(incident), {"other": other.number, "kind": kind})
 
 
@@ -58,10 +58,15 @@ def merge(duplicate: Incident, into: Incident, by: Actor) -> None:
         )
         if not taken:
             raise ValueError(f"{duplicate} is closed already")
-        note(duplicate, "merged", f"goes on as {into}: {into.title}", by, other=into.number)
+        note(duplicate, "merged", f"goes on as {_shown(into)}", by, other=into.number)
         RoleHolding.objects.filter(incident=duplicate, ended_at=None).update(ended_at=now)
         for linked in LinkedAlert.objects.filter(incident=duplicate).select_related("alert"):
             link_alert(into, linked.alert, by)
         link_incident(into, duplicate, by, kind=LinkKind.DUPLICATE)
         audit.record(by, "merge", "incident", str(duplicate), {"into": into.number})
         outbox.emit("incident.closed", {"incident": duplicate.pk, "merged_into": into.pk})
+
+
+def _shown(incident: Incident) -> str:
+    """For the timeline of another one, whose readers may not see this one."""
+    return f"{incident} (private)" if incident.is_private else f"{incident}: {incident.title}"

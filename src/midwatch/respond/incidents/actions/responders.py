@@ -16,6 +16,8 @@ from midwatch.respond.incidents.actions.roles import confirm_commander, give
 from midwatch.respond.incidents.actions.timeline import note
 from midwatch.respond.incidents.duties import DC
 from midwatch.respond.incidents.models import How, Incident, LinkedAlert, Phase, Responder, RoleHolding
+from midwatch.respond.incidents.queries.finding import may_see
+from midwatch.respond.notify.models import Page
 
 PRIORITY = {"SEV1": "P1", "SEV2": "P1", "SEV3": "P2", "SEV4": "P3"}
 
@@ -29,19 +31,21 @@ def add_responder(
     user: User | None = None,
     message: str = "",
 ) -> Responder:
-    """Page exactly one of service, team, user through its policy or rules. Raises ValueError with a sentence."""
+    """Page exactly one of service, team, user through its policy or rules. Everybody reads alerts, so that of a private
+    incident says nothing of it. Raises ValueError with a sentence."""
     if sum(target is not None for target in (service, team, user)) != 1:
         raise ValueError("give exactly one of service, team, user")
     words = clean(message, 500, is_one_line=True)
     with transaction.atomic():
         if not Incident.objects.filter(pk=incident.pk, closed_at=None).exists():
             raise ValueError(f"{incident} is closed: nobody is paged for it")
-        title = f"{incident.severity} incident {incident.number}: {words or incident.title}"
+        about = "what it is about stands in its room" if incident.is_private else incident.title
+        title = f"{incident.severity} incident {incident.number}: {about if incident.is_private else words or about}"
         alert = page_somebody(
             f"DRILL {title}" if incident.is_drill else title,
             by,
             priority=PRIORITY[incident.severity],
-            description=f"{by} asks for your help with {incident}: {incident.title}",
+            description=f"{by} asks for your help with {incident}: {about}",
             service=service,
             team=team,
             user=user,
@@ -66,6 +70,8 @@ def on_alert_acknowledged(alert: Alert, by: Actor, user: User) -> None:
     """Somebody answered an alert: of the incidents it is part of they are the IC while that one is provisional (R1), and
     a responder who was asked for is there. In the caller's transaction."""
     for asked in Responder.objects.filter(alert=alert, answered_at=None).select_related("incident"):
+        if not _is_called(user, alert, asked.incident):
+            continue
         Responder.objects.filter(pk=asked.pk).update(answered_by=user, answered_at=alert.acknowledged_at or clock.now())
         if asked.incident.closed_at is None:
             note(asked.incident, "responder", f"{user} is here", by, user=user.name, alert=alert.number)
@@ -74,9 +80,14 @@ def on_alert_acknowledged(alert: Alert, by: Actor, user: User) -> None:
     for linked in LinkedAlert.objects.filter(alert=alert, incident__closed_at=None).select_related("incident"):
         note(linked.incident, "alert", f"{user} acknowledged {alert}", by, alert=alert.number, status=alert.status)
         _acknowledged(linked.incident, alert)
-        if user.may_act:
+        if user.may_act and _is_called(user, alert, linked.incident):
             confirm_commander(linked.incident, user, by)
         refresh_channels(linked.incident)
+
+
+def _is_called(user: User, alert: Alert, incident: Incident) -> bool:
+    """Anybody may acknowledge an alert; the door of a private incident it opens to those alone whom it called."""
+    return may_see(user, incident) or Page.objects.filter(alert=alert, user=user).exists()
 
 
 def _acknowledged(incident: Incident, alert: Alert) -> None:
