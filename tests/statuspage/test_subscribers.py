@@ -184,6 +184,19 @@ def test_a_webhook_gets_statuspages_shapes(shop: Shop, post: Post) -> None:
     assert change["component_type"] == "Component"
 
 
+def test_a_webhook_never_gets_the_draft_of_a_post_mortem(shop: Shop, post: Post) -> None:
+    actions.subscribe(shop.page, Wish("webhook", HOOK, is_confirmed=True))
+    notice = actions.open_notice(shop.page, NewNotice("Cards"), BY)
+    actions.post_update(notice, NewUpdate("resolved"), BY)
+    actions.draft_postmortem(notice, "It was the supplier's key, says legal", BY)
+    send()
+    assert post.posts
+    assert not any(b"says legal" in one.body for one in post.posts if one.body)
+    actions.publish_postmortem(notice, BY, is_told=True)
+    send()
+    assert json.loads(post.posts[-1].body)["incident"]["postmortem_body"] == "It was the supplier's key, says legal"
+
+
 def test_dead_addresses_are_put_aside_and_gone_ones_leave(shop: Shop, post: Post) -> None:
     dead = subscribed(shop)
     hook = actions.subscribe(shop.page, Wish("webhook", HOOK, is_confirmed=True))

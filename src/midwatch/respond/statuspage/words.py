@@ -135,8 +135,8 @@ def incident(words: wire.Wire, notice: Notice) -> dict[str, Any]:
         "auto_transition_to_operational_state": notice.is_maintenance and notice.sets_operational,
         "auto_transition_deliver_notifications_at_start": notice.is_maintenance and notice.tells_at_start,
         "auto_transition_deliver_notifications_at_end": notice.is_maintenance and notice.tells_at_end,
-        "postmortem_body": notice.postmortem_draft,
-        "postmortem_body_last_updated_at": at(notice.postmortem_draft_at),
+        "postmortem_body": notice.postmortem_body,  # subscribers read no draft
+        "postmortem_body_last_updated_at": at(notice.postmortem_body_at),
         "postmortem_ignored": False,
         "postmortem_notified_subscribers": notice.postmortem_published_at is not None and notice.postmortem_is_told,
         "postmortem_notified_twitter": False,

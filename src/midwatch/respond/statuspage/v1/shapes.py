@@ -71,6 +71,8 @@ def update(one: NoticeUpdate, notice: Notice, on: Wire) -> Json:
 def incident(one: Notice, on: Wire) -> Json:
     return {
         **words.incident(on, one),
+        "postmortem_body": one.postmortem_draft,  # who manages the page reads what is being written
+        "postmortem_body_last_updated_at": moment(one.postmortem_draft_at, on.zone),
         "incident_updates": [update(said, one, on) for said in one.updates.all()],
         "components": [component(touched, on) for touched in one.components.all()],
         "auto_tweet_at_beginning": False,
