@@ -119,8 +119,17 @@ def _check(incident: Incident, composed: Composed, now: datetime) -> None:
 
 
 def digest_of(update: Update) -> str:
-    """Of everything that clients will see of it."""
-    seen = [update.stage, update.title, update.external_text, sorted(update.targets), sorted(update.components.items())]
+    """Of everything that the IC reads before the approval: what clients and stakeholders will see, and the promise."""
+    promised = update.next_at.isoformat() if update.next_at else None
+    seen = [
+        update.stage,
+        update.title,
+        update.external_text,
+        sorted(update.targets),
+        sorted(update.components.items()),
+        update.internal_text,
+        promised,
+    ]
     return hashlib.sha256(json.dumps(seen, ensure_ascii=True).encode()).hexdigest()
 
 
