@@ -16,7 +16,15 @@ from status_shop import BY, Shop, settle
 from midwatch.core import clock, net
 from midwatch.core.net import HttpAnswer, HttpRequest, SmtpRefused, SmtpRequest
 from midwatch.respond.statuspage import actions
-from midwatch.respond.statuspage.actions import NewNotice, NewUpdate, Schedule, Wish, sending, subscribers
+from midwatch.respond.statuspage.actions import (
+    NewNotice,
+    NewUpdate,
+    PageFields,
+    Schedule,
+    Wish,
+    sending,
+    subscribers,
+)
 from midwatch.respond.statuspage.models import Subscriber, SubscriberMessage
 
 pytestmark = pytest.mark.postgresql
@@ -275,3 +283,15 @@ def test_a_token_is_for_one_purpose_and_one_page(shop: Shop, post: Post) -> None
     assert Client().post(path.replace("/confirm/", "/unsubscribe/")).status_code == 200
     assert Subscriber.objects.get().state == "unconfirmed"
     assert Client().post(path[:-1] + "x").status_code == 404
+
+
+def test_a_wrong_link_does_not_say_that_a_page_exists(shop: Shop, post: Post) -> None:
+    ask(shop)
+    send()
+    path = link(post.mails[0], "confirm")
+    fields = PageFields(shop.world.team, "Shop", access="token")
+    actions.change_page(shop.page, fields, BY)
+    for wrong in ("confirm", "unsubscribe"):
+        answer = Client().get(f"/status/shop/{wrong}/abc")
+        assert (answer.status_code, "Shop" in answer.content.decode()) == (404, False)
+    assert Client().post(path).status_code == 200, "who has a letter may act on it"

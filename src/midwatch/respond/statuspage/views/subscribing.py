@@ -83,6 +83,7 @@ def confirm(request: HttpRequest, name: str, token: str) -> HttpResponse:
     found = visit_by_letter(request, name)
     subscriber = secrets.subscriber_of(token, secrets.CONFIRM, found[0].pk)
     if subscriber is None:
+        found = visit(request, name)  # a wrong link is no letter: a page that is not for everybody does not answer it
         return said(found, "This link is not right", "It may be cut off, or too old. Subscribe once more.", status=404)
     if request.method != "POST":
         return said(found, "Updates from this page", "Press the button, and updates come.", act="Send me updates")
@@ -97,6 +98,7 @@ def unsubscribe(request: HttpRequest, name: str, token: str) -> HttpResponse:
     found = visit_by_letter(request, name)
     subscriber = secrets.subscriber_of(token, secrets.LEAVE, found[0].pk)
     if subscriber is None:  # forgotten by now, or a wrong link: either way nothing is sent
+        found = visit(request, name)
         return said(found, "Nothing is sent", "This address gets no updates from this page.")
     if request.method != "POST":
         return said(found, "No more updates?", "Press the button, and nothing more comes.", act="Unsubscribe")
