@@ -103,6 +103,12 @@ def test_a_private_one_is_seen_by_those_who_take_part_alone(lesson: Lesson) -> N
     assert f"/postmortems/{private.incident.number}" not in listed
 
 
+def test_a_topic_that_is_no_number_of_ours_is_refused_and_breaks_nothing(lesson: Lesson) -> None:
+    for key in ("9" * 30, "0x1", "-1", ""):
+        assert client("cy").get(f"/live?topic=postmortem:{key}").status_code == 403, key
+    assert client("cy").get(f"/live?topic=postmortem:{lesson.incident.pk}").status_code == 200
+
+
 HOSTILE = (
     "<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror=alert(1)> "
     "![a](http://evil.example/p.png) {{ 7*7 }}"

@@ -8,7 +8,8 @@ from midwatch.people.models import User
 
 
 def _may_follow(user: User, key: str) -> bool:
-    return key.isdigit() and visible_to(user).filter(incident=int(key)).exists()
+    is_number = key.isascii() and key.isdigit() and len(key) < 16
+    return is_number and visible_to(user).filter(incident=int(key)).exists()
 
 
 TOPICS = (Topic("postmortem", _may_follow, has_presence=True),)
