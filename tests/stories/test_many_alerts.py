@@ -509,3 +509,23 @@ def test_a_failing_channel_does_not_keep_others_from_leaving(story: Story) -> No
     story.forward(seconds=30)
     assert ana.forgets() > 0
     assert clock.now() < story.alert(Alert.objects.get(number=1)).created_at + timedelta(minutes=1)
+
+
+def test_many_questions_at_once_are_one_message_with_one_answer(story: Story) -> None:
+    """The simulation found it: 250 "still on it?" left one by one, and forty minutes later alerts paged anew unasked."""
+    (ana,) = story.phones("ana")
+    story.policy(steps=[("ana", "0m")])
+    alerts = [story.fires(title=f"disk {n}", priority="P1") for n in range(12)]
+    for alert in alerts:
+        ana.acknowledges(alert)
+    ana.forgets()
+    story.forward(minutes=26)
+    asked = [heard for heard in story.network.heard if heard.who == "ana"]
+    assert len(asked) == 1
+    assert asked[0].kind == "update"
+    assert "still on these 12 alerts?" in asked[0].everything
+    story.press(asked[0], scope="all")
+    ana.forgets()
+    story.forward(minutes=10)
+    assert {story.alert(alert).status for alert in alerts} == {"acknowledged"}
+    ana.is_silent()

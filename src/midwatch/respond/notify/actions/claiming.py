@@ -230,13 +230,15 @@ def _squeeze(wanted: Sequence[Delivery], free: int, free_at: datetime, now: date
 
 
 def _units(waiting: Sequence[Delivery]) -> list[list[Delivery]]:
-    """What could leave as one message each, the most urgent first: pages to one method, news to one method."""
+    """What could leave as one message each, the most urgent first: pages to one method, news, and "still on it?"."""
     units: dict[tuple[object, ...], list[Delivery]] = {}
     for delivery in waiting:
         key: tuple[object, ...] = ("alone", delivery.pk)
         if delivery.kind == DeliveryKind.PAGE:
             key = ("pages", delivery.contact_id)
-        elif delivery.kind in NEWS and not delivery.context.get("covers") and not delivery.context.get("asks"):
+        elif delivery.kind in NEWS and delivery.context.get("asks"):
+            key = ("questions", delivery.contact_id)
+        elif delivery.kind in NEWS and not delivery.context.get("covers"):
             key = ("news", delivery.contact_id)
         units.setdefault(key, []).append(delivery)
     return list(units.values())
@@ -246,6 +248,8 @@ def _joint(unit: Sequence[Delivery], now: datetime) -> Delivery:
     """One message in the place of several."""
     first = unit[0]
     is_pages = first.kind == DeliveryKind.PAGE
+    is_question = bool(first.context.get("asks"))  # one answer for all that it lists; it wakes nobody, so it is no page
+    context = _bundle_context(unit) if is_pages else _question(unit) if is_question else {"sentence": _news(unit)}
     key = f"bundle/{first.user_id}/{first.channel}/{first.pk}/{len(unit)}/{now.timestamp():.3f}"[:200]
     bundle = Delivery.objects.create(
         idempotency_key=key,
@@ -254,14 +258,15 @@ def _joint(unit: Sequence[Delivery], now: datetime) -> Delivery:
         contact=first.contact,
         channel=first.channel,
         method_name=first.method_name,
+        alert=first.alert if is_question else None,
         urgency=min((d.urgency for d in unit), key=lambda urgency: urgency != "high"),
         rank=first.rank,
-        context=_bundle_context(unit) if is_pages else {"sentence": _news(unit)},
+        context=context,
         created_at=now,
         due_at=now,
         wanted_at=now,
         claimed_until=now + DELIVERY_LEASE,
-        token_digest=digest_of(token_of(key)) if is_pages else None,
+        token_digest=digest_of(token_of(key)) if is_pages or is_question else None,
     )
     if is_pages:
         listed = {d.alert_id for d in unit if d.alert_id} | {pk for d in unit for pk in d.context.get("covers", [])}
@@ -283,6 +288,16 @@ def _bundle_context(unit: Sequence[Delivery]) -> dict[str, object]:
         **({"wanted_at": wanted[0]} if wanted else {}),
         **({"who": who} if who else {}),
     }
+
+
+def _question(unit: Sequence[Delivery]) -> dict[str, object]:
+    """ "Still on these 12 alerts? #4, #5, #6 and 9 more": acknowledged together, or their time-outs met."""
+    listed: dict[int, Alert | None] = {d.alert.pk: d.alert for d in unit if d.alert is not None}
+    listed |= {pk: None for d in unit for pk in d.context.get("covers", []) if pk not in listed}
+    shown = ", ".join(str(alert) for alert in list(listed.values())[:NEWS_SHOWN_MAX] if alert is not None)
+    more = f" and {len(listed) - NEWS_SHOWN_MAX} more" if len(listed) > NEWS_SHOWN_MAX else ""
+    sentence = f"still on these {len(listed)} alerts? Acknowledge them again, or they page anew: {shown}{more}"
+    return {"asks": True, "sentence": sentence, "covers": sorted(listed)}
 
 
 def _news(unit: Sequence[Delivery]) -> str:
