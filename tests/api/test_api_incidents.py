@@ -118,3 +118,23 @@ def test_an_incident_lives_through_its_whole_course(world: World, bo: Api) -> No
     assert bo.post("/incidents/1/close").json()["status"] == "closed"
     assert bo.get("/incidents", status="open").json()["items"] == []
     assert bo.post("/incidents/1/reopen", {"why": "again"}).json()["status"] == "mitigated"
+
+
+def test_administrators_say_who_hears_of_updates(ana: Api, bo: Api) -> None:
+    wanted = {
+        "kind": "email",
+        "address": "Desk@Example.com",
+        "name": "Desk",
+        "severity_at_most": "SEV2",
+        "secret": "s" * 20,
+    }
+    assert bo.post("/stakeholders", wanted).status_code == 403
+    made = ana.post("/stakeholders", wanted)
+    assert made.status_code == 201
+    assert made.json()["address"] == "Desk@example.com"
+    assert "secret" not in made.json()
+    assert ana.post("/stakeholders", {**wanted, "address": "no address"}).status_code == 409
+    assert [one["name"] for one in ana.get("/stakeholders").json()["items"]] == ["Desk"]
+    assert bo.get("/stakeholders").status_code == 403
+    assert ana.post(f"/stakeholders/{made.json()['id']}/remove", {}).status_code == 204
+    assert ana.get("/stakeholders").json()["items"] == []

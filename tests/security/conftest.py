@@ -17,7 +17,7 @@ from midwatch.learn.actions.actions import NewItem, note_item
 from midwatch.people import actions as people
 from midwatch.people.models import Membership, Team
 from midwatch.people.queries import actor_of
-from midwatch.respond.incidents.actions import Declaration, declare_incident
+from midwatch.respond.incidents.actions import Declaration, add_stakeholder, declare_incident
 from midwatch.respond.statuspage.actions import PageFields, create_page
 from midwatch.respond.statuspage.models import Component, Notice, Subscriber
 from postmortem_world import make_lesson
@@ -46,6 +46,7 @@ def doors(db: None) -> Iterator[Doors]:
         Subscriber.objects.create(kind="email", address="vera@example.org", **known)
     declare_incident(Declaration("checkout is down", "SEV2", service=world.service), actor_of(world.cy, "web"))
     note_item(NewItem("watch the pool", owner=world.cy), actor_of(world.cy, "web"))
+    add_stakeholder(BY, kind="email", address="desk@example.com")
     clients = {"nobody": Client()}
     for user in (world.ana, world.bo, world.cy, world.vi, stranger):
         clients[user.name] = Client()

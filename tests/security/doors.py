@@ -58,7 +58,8 @@ WEB: dict[str, str] = {
     "incidents:link-incident": MEMBER, "incidents:silence": OWN, "incidents:put-on-call": OWN, "incidents:rhythm": OWN,
     "incidents:settings": READ, "incidents:change-severity-rule": ADMINISTRATOR, "incidents:add-type": ADMINISTRATOR,
     "incidents:remove-type": ADMINISTRATOR, "incidents:add-role": ADMINISTRATOR, "incidents:remove-role": ADMINISTRATOR,
-    "incidents:add-rule": ADMINISTRATOR, "incidents:remove-rule": ADMINISTRATOR, "incidents:evidence": READ,
+    "incidents:add-rule": ADMINISTRATOR, "incidents:add-stakeholder": ADMINISTRATOR,
+    "incidents:remove-stakeholder": ADMINISTRATOR, "incidents:remove-rule": ADMINISTRATOR, "incidents:evidence": READ,
     "incidents:update": OWN, "incidents:one-update": READ, "incidents:change-update": OWN,
     "incidents:approve-update": OWN, "incidents:refuse-update": OWN,
     "catalog:services": READ, "catalog:create": MEMBER, "catalog:service": READ, "catalog:edit": TEAM,
@@ -133,9 +134,10 @@ API_ACTS: dict[str, dict[str, Any]] = {
     "note_action": {"title": "watch the pool"}, "change_action": {"title": "watch"}, "finish_action": {"text": "done"},
     "drop_action": {"text": "no"}, "reopen_action": {"text": "again"},
     "answer_debt": {"incident": 1, "would_have_prevented": True},
+    "add_stakeholder": {"kind": "email", "address": "desk@example.com"}, "remove_stakeholder": {},
 }  # fmt: skip
 DELETES = {"cancel_override"}
-ADMINISTRATORS_ACTS = {"release_hold", "drop_hold"}
+ADMINISTRATORS_ACTS = {"release_hold", "drop_hold", "add_stakeholder", "remove_stakeholder"}
 API_READS = {
     "list_alerts", "get_alert", "list_on_call", "list_schedules", "get_schedule", "list_shifts", "list_overrides",
     "list_users", "get_me", "get_user", "list_teams", "get_team", "list_services", "get_service", "list_sources",
@@ -143,7 +145,7 @@ API_READS = {
     "get_hold", "list_incidents", "get_incident", "list_timeline",
     "list_postmortems", "get_postmortem_of",
     "list_updates",
-    "list_actions", "get_action", "insights",
+    "list_actions", "get_action", "insights", "list_stakeholders",
 }  # fmt: skip
 NAMES = {
     "services": "checkout", "shifts": "payments-primary",

@@ -59,6 +59,8 @@ urlpatterns = [
     path("settings/incidents/types/<int:pk>/remove", settings.remove_type, name="remove-type"),
     path("settings/incidents/roles", settings.add_role, name="add-role"),
     path("settings/incidents/roles/<int:pk>/remove", settings.remove_role, name="remove-role"),
+    path("settings/incidents/stakeholders", settings.add_stakeholder, name="add-stakeholder"),
+    path("settings/incidents/stakeholders/<int:pk>/remove", settings.remove_stakeholder, name="remove-stakeholder"),
     path("settings/incidents/rules", settings.add_rule, name="add-rule"),
     path("settings/incidents/rules/<int:pk>/remove", settings.remove_rule, name="remove-rule"),
 ]

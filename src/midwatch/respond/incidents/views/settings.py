@@ -20,9 +20,11 @@ from midwatch.core.actor import Actor
 from midwatch.people.models import Team
 from midwatch.people.queries import actor_of
 from midwatch.people.viewing import viewer
+from midwatch.respond.incidents.actions import add_stakeholder as write_stakeholder
+from midwatch.respond.incidents.actions import remove_stakeholder as take_stakeholder_off
 from midwatch.respond.incidents.actions import settings as actions
 from midwatch.respond.incidents.duties import Duty
-from midwatch.respond.incidents.models import DeclarationRule, IncidentRole, IncidentType, Severity
+from midwatch.respond.incidents.models import DeclarationRule, IncidentRole, IncidentType, Severity, Stakeholder
 from midwatch.respond.incidents.queries import severity_rules
 from midwatch.respond.incidents.views.common import NUMBER_MAX, service, team, whole_in
 
@@ -53,6 +55,9 @@ def overview(request: HttpRequest) -> HttpResponse:
         "teams": Team.objects.order_by("name")[:CHOICES_MAX],
         "priorities": actions.PRIORITIES,
         "severity_names": Severity.values,
+        "stakeholders": Stakeholder.objects.filter(removed_at=None)
+        .select_related("team", "service")
+        .order_by("name", "pk")[:CHOICES_MAX],
     }
     return render(request, "incidents/settings.html", context)
 
@@ -145,3 +150,26 @@ def add_rule(request: HttpRequest, by: Actor) -> None:
 @_act
 def remove_rule(request: HttpRequest, by: Actor, *, pk: int) -> None:
     actions.remove_rule(get_object_or_404(DeclarationRule, pk=min(pk, NUMBER_MAX)), by)
+
+
+@_act
+def add_stakeholder(request: HttpRequest, by: Actor) -> None:
+    """`target`: everything (empty), service:NAME or team:NAME."""
+    given = request.POST
+    kind, _colon, name = given.get("target", "").partition(":")
+    write_stakeholder(
+        by,
+        kind=given.get("kind", ""),
+        address=given.get("address", ""),
+        name=given.get("name", ""),
+        audience=given.get("audience", ""),
+        team=team(name) if kind == "team" else None,
+        service=service(name) if kind == "service" else None,
+        severity_at_most=given.get("severity", ""),
+        secret=given.get("secret", "")[:500],
+    )
+
+
+@_act
+def remove_stakeholder(request: HttpRequest, by: Actor, *, pk: int) -> None:
+    take_stakeholder_off(get_object_or_404(Stakeholder, pk=min(pk, NUMBER_MAX)), by)
