@@ -12,6 +12,7 @@ from django.urls import include, path
 
 from midwatch.core import clock
 from midwatch.core.render import page_or_partial
+from midwatch.lifecycle import NAVIGATION
 from midwatch.web.templatetags.ui import LOOKS, PRIORITIES
 from midwatch.web.theme import set_theme
 
@@ -91,3 +92,9 @@ urlpatterns = [
     path("refused", refused),
     path("broken", broken),
 ]
+# The frame leads to every place of the navigation; here each of them is the same page.
+KNOWN = {"web", "alerts", "oncall", "catalog", "people"}
+for place in NAVIGATION:
+    space, _, name = place.url_name.partition(":")
+    if space not in KNOWN:
+        urlpatterns.append(path(space, include(([path("", every_part, name=name)], space))))

@@ -32,6 +32,8 @@ LINK = "javascript:alert('xevil')"
 OURS = {
     "name", "type", "key", "previous_key", "digest", "password", "time_zone", "kind", "receipt", "channel", "start",
     "end", "priority", "idempotency_key", "token_digest", "epoch", "event_token", "secret_directory", "owner", "via",
+    "role", "status", "impact", "old_status", "new_status", "wire_id", "stage", "provider", "state", "access_digest",
+    "template_name", "sha256", "text_digest",
 }  # fmt: skip
 NAMES_THAT_ARE_TEXT = {"ApiToken", "Layer", "PolicyStep", "Node"}
 HOSTILE_JSON: dict[str, Any] = {

@@ -29,8 +29,10 @@ def prose(text: str) -> SafeString:
 
 
 @register.simple_tag
-def at(moment: datetime, zone: ZoneInfo) -> SafeString:
-    """ "3 Mar 2026, 02:14 CET", as a <time>."""
+def at(moment: datetime | None, zone: ZoneInfo) -> SafeString:
+    """ "3 Mar 2026, 02:14 CET", as a <time>; nothing of a moment that is not known: a visitor's page never fails for it."""
+    if moment is None:
+        return SafeString("")
     local = moment.astimezone(zone)
     text = escape(local.strftime("%-d %b %Y, %H:%M %Z"))
     return SafeString(f'<time datetime="{moment.isoformat(timespec="seconds")}">{text}</time>')
