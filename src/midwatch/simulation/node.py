@@ -21,6 +21,7 @@ SENDERS = 3
 ASK_EVERY = timedelta(seconds=5)
 LOOK_EVERY = timedelta(minutes=30)
 RARELY = ("shift messages", "gap warnings", "retention")
+NEVER = ("weekly digest",)  # no page, and nobody waits for it: it would be left over whenever a run ends on a Monday
 
 
 class Senders:
@@ -122,6 +123,7 @@ class EngineNode:
     def _rarely(self, ticker: Ticker) -> None:
         """Messages about shifts are no pages and dear to work out: they are looked at every half hour, or not at all."""
         now = clock.now()
+        ticker.last_run |= dict.fromkeys(NEVER, now)
         for name in RARELY:
             last = ticker.last_run.get(f"really {name}")
             if not self.looks_at_shifts or (last is not None and timedelta(0) <= now - last < LOOK_EVERY):
