@@ -138,6 +138,7 @@ API_ACTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 DELETES = {"cancel_override"}
 ADMINISTRATORS_ACTS = {"release_hold", "drop_hold", "add_stakeholder", "remove_stakeholder"}
+ADMINISTRATORS_READS = {"list_stakeholders"}  # addresses of people outside
 API_READS = {
     "list_alerts", "get_alert", "list_on_call", "list_schedules", "get_schedule", "list_shifts", "list_overrides",
     "list_users", "get_me", "get_user", "list_teams", "get_team", "list_services", "get_service", "list_sources",
