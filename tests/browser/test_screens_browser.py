@@ -264,6 +264,7 @@ def wrong_with(sight: Sight, name: str, path: str) -> list[str]:
     return [f"{path} at {width}: {fault}" for fault in [*faults, *sight.faults()]]
 
 
+@pytest.mark.slow  # two minutes for all screens: make test-long
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_is_wrong_with(name: str, eyes: Eyes) -> None:
     faults = [
