@@ -40,7 +40,7 @@ def plan_of(text: str, params: Sequence[Any]) -> str:
         (tick.PAGES_DUE, (NOW,), "page_due"),
         (pages.DUE, (NOW,), "page_due"),
         (tick.NEXT_PAGE, (), "page_due"),
-        (reactions.REACTIONS_DUE, (NOW,), "outbox_d"),
+        (reactions.CLAIMABLE.first, (NOW,), "outbox_d"),
         (tick.NEXT_REACTION, (), "outbox_d"),
         (tick.NEXT_DELIVERY, (), "delivery_overdue"),
         (deliveries.OVERDUE, (NOW,), "delivery_overdue"),

@@ -7,6 +7,7 @@ nothing else. The model has `due_at` (None: nothing to do), `claimed_until`, `at
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -22,22 +23,25 @@ PAUSE_MAX_SECONDS = 3_600
 M = TypeVar("M", bound=models.Model)
 
 
-def claim(rows: models.QuerySet[M], limit: int) -> list[M]:
-    """What is due of these, oldest first. `rows` repeats the condition of its index."""
-    now = clock.now()
-    due = rows.exclude(due_at=None).filter(due_at__lte=now).order_by("due_at", "pk")
-    return leases.claim(due, now=now, lease=LEASE, limit=limit)
+def due(rows: Callable[[], models.QuerySet[M]]) -> leases.Claimable[M]:
+    """What is due of these, oldest first; looked at every second, so its SQL is written once."""
+    return leases.Claimable(lambda now: rows().exclude(due_at=None).filter(due_at__lte=now).order_by("due_at", "pk"))
+
+
+def claim(rows: leases.Claimable[M], limit: int) -> list[M]:
+    """Some of what is `due`, leased."""
+    return leases.claim_due(rows, now=clock.now(), lease=LEASE, limit=limit)
 
 
 def finish(row: models.Model, **values: Any) -> bool:
     """It is done, and nothing is due; but a wish that came meanwhile, with a `due_at` of its own, stays.
     False: the lease ran out, and somebody else has it. In the caller's transaction, or its own."""
     claimed = row.due_at  # type: ignore[attr-defined]
-    due: Any = Case(
+    still_due: Any = Case(
         When(due_at=claimed, then=Value(None)), default=F("due_at"), output_field=models.DateTimeField(null=True)
     )
     with transaction.atomic():
-        return _write(row, **{"due_at": due, "attempts": 0, "problem": "", **values})
+        return _write(row, **{"due_at": still_due, "attempts": 0, "problem": "", **values})
 
 
 def postpone(

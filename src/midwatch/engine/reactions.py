@@ -16,7 +16,6 @@ from midwatch.core import clock, leases
 from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
-from midwatch.core.statements import Select
 from midwatch.learn.postmortems import actions as postmortems
 from midwatch.learn.postmortems.actions.publishing import external_text, notices_of
 from midwatch.learn.postmortems.actions.reminding import on_opened
@@ -33,13 +32,6 @@ from midwatch.respond.statuspage.actions import sending as subscribers
 
 CLAIMABLE = leases.Claimable(
     lambda now: OutboxEvent.objects.filter(done_at=None, quarantined_at=None, due_at__lte=now).order_by("due_at", "id")
-)
-REACTIONS_DUE = Select(
-    lambda now: (
-        OutboxEvent.objects.filter(done_at=None, quarantined_at=None, due_at__lte=now)
-        .order_by("due_at", "id")
-        .values_list("pk", flat=True)[:1]
-    )
 )
 LEASE = timedelta(seconds=10)
 ATTEMPTS_MAX = 8
@@ -159,10 +151,7 @@ REACTIONS: Mapping[str, tuple[Handler, ...]] = {
 
 def react(*, limit: int = 50) -> int:
     """Do what follows from what happened. Returns how many events were due."""
-    now = clock.now()
-    if not REACTIONS_DUE(now):
-        return 0
-    events = leases.claim(CLAIMABLE, now=now, lease=LEASE, limit=limit)
+    events = leases.claim_due(CLAIMABLE, now=clock.now(), lease=LEASE, limit=limit)
     for event in events:
         _react_to(event)
     return len(events)

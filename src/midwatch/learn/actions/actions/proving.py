@@ -19,15 +19,16 @@ from midwatch.learn.actions.models import ActionItem, ItemState
 EVERY = timedelta(hours=1)
 LEASE = timedelta(minutes=2)
 BY = Actor("Its proof", "engine")
+DUE = leases.Claimable(
+    lambda now: (
+        ActionItem.objects.exclude(proof_due_at=None).filter(proof_due_at__lte=now).order_by("proof_due_at", "pk")
+    )
+)
 
 
 def prove_due(*, limit: int = 10) -> int:
     """Ask the proofs whose moment has come. Returns how many."""
-    now = clock.now()
-    due = ActionItem.objects.exclude(proof_due_at=None).filter(proof_due_at__lte=now).order_by("proof_due_at", "pk")
-    if not due.exists():
-        return 0
-    found = leases.claim(due, now=now, lease=LEASE, limit=limit)
+    found = leases.claim_due(DUE, now=clock.now(), lease=LEASE, limit=limit)
     for item in found:
         guarded("proof of an action item", partial(prove_now, item), otherwise=None)
     return len(found)

@@ -20,15 +20,14 @@ from midwatch.people.queries import administrators, managers_of
 
 LEASE = timedelta(seconds=30)
 AT_ONCE = 50
+DUE = leases.Claimable(
+    lambda now: ActionItem.objects.exclude(remind_at=None).filter(remind_at__lte=now).order_by("remind_at", "pk")
+)
 
 
 def remind_due(*, limit: int = AT_ONCE) -> int:
     """How many were reminded of. One that fails stops no other."""
-    now = clock.now()
-    due = ActionItem.objects.exclude(remind_at=None).filter(remind_at__lte=now).order_by("remind_at", "pk")
-    if not due.exists():
-        return 0
-    found = leases.claim(due, now=now, lease=LEASE, limit=limit)
+    found = leases.claim_due(DUE, now=clock.now(), lease=LEASE, limit=limit)
     return sum(guarded("reminder of an action item", partial(_remind, item.pk), otherwise=0) for item in found)
 
 

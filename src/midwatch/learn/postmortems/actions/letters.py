@@ -21,6 +21,7 @@ from midwatch.respond.incidents.models import AffectedClient
 from midwatch.settings import settings
 
 TIMEOUT_SECONDS = 10.0
+DUE = errands.due(lambda: Letter.objects.select_related("postmortem__incident"))
 NO_ADDRESS = "no e-mail address is known: tell them another way, and note it on the incident"
 NO_RELAY = "MIDWATCH_EMAIL_URL is not set: give the mail relay, or send it by hand"
 
@@ -99,8 +100,7 @@ def _write(postmortem: Postmortem, letters: Sequence[Letter]) -> int:
 
 def claim_letters(limit: int) -> list[Letter]:
     """What is due, leased."""
-    claimed = errands.claim(Letter.objects.select_related("postmortem__incident"), limit)
-    return claimed
+    return errands.claim(DUE, limit)
 
 
 def send_letter(letter: Letter) -> None:

@@ -10,7 +10,6 @@ from django.db.models import F
 
 from midwatch.core import clock, leases
 from midwatch.core.guard import guarded
-from midwatch.core.statements import Select
 from midwatch.learn.postmortems import deadlines
 from midwatch.learn.postmortems.actions.common import say
 from midwatch.learn.postmortems.models import Postmortem
@@ -19,23 +18,14 @@ from midwatch.people.queries import administrators, managers_of
 
 LEASE = timedelta(seconds=30)
 AT_ONCE = 50
-DUE = Select(
-    lambda now: (
-        Postmortem.objects.exclude(remind_at=None)
-        .filter(remind_at__lte=now)
-        .order_by("remind_at")
-        .values_list("pk", flat=True)[:1]
-    )
+DUE = leases.Claimable(
+    lambda now: Postmortem.objects.exclude(remind_at=None).filter(remind_at__lte=now).order_by("remind_at", "pk")
 )
 
 
 def remind_due() -> int:
     """How many were reminded of. One that fails stops no other."""
-    now = clock.now()
-    if not DUE(now):
-        return 0
-    due = Postmortem.objects.exclude(remind_at=None).filter(remind_at__lte=now).order_by("remind_at", "pk")
-    found = leases.claim(due, now=now, lease=LEASE, limit=AT_ONCE)
+    found = leases.claim_due(DUE, now=clock.now(), lease=LEASE, limit=AT_ONCE)
     return sum(guarded("reminder of a post-mortem", partial(_remind, one.pk), otherwise=0) for one in found)
 
 

@@ -32,10 +32,13 @@ from midwatch.respond.incidents.queries.room import promises_of
 from midwatch.respond.notify.queries import channel_config, chat_config
 
 SERIES_BYTES_MAX = 1_000_000
+DELIVERIES = errands.due(lambda: UpdateDelivery.objects.select_related("update__incident", "stakeholder"))
+CHANNELS = errands.due(lambda: Channel.objects.select_related("incident__service"))
+EVIDENCE = errands.due(lambda: Evidence.objects.select_related("incident"))
 
 
 def claim_deliveries(limit: int) -> list[UpdateDelivery]:
-    return errands.claim(UpdateDelivery.objects.select_related("update__incident", "stakeholder"), limit)
+    return errands.claim(DELIVERIES, limit)
 
 
 def deliver(row: UpdateDelivery) -> None:
@@ -90,7 +93,7 @@ def message_of(row: UpdateDelivery) -> Message:
 
 
 def claim_channels(limit: int) -> list[Channel]:
-    return errands.claim(Channel.objects.select_related("incident__service"), limit)
+    return errands.claim(CHANNELS, limit)
 
 
 def tend(row: Channel) -> None:
@@ -162,7 +165,7 @@ def wish_of(row: Channel) -> ChatWish:
 
 
 def claim_evidence(limit: int) -> list[Evidence]:
-    return errands.claim(Evidence.objects.select_related("incident"), limit)
+    return errands.claim(EVIDENCE, limit)
 
 
 def fetch(row: Evidence) -> None:

@@ -8,7 +8,6 @@ from django.db import transaction
 
 from midwatch.core import audit, clock, leases
 from midwatch.core.actor import ENGINE, Actor
-from midwatch.core.statements import Select
 from midwatch.people.models import User
 from midwatch.respond.escalation.queries import OnCallNow, policy_for, steps_of
 from midwatch.respond.incidents import cadence, duties
@@ -107,16 +106,20 @@ def decide_on_long(incident: Incident, by: Actor, *, is_long: bool) -> None:
             set_clocks(incident)
 
 
-_DUE = Select(lambda now: Promise.objects.exclude(due_at=None).filter(due_at__lte=now).values_list("pk", flat=True)[:1])
+_DUE = leases.Claimable(
+    lambda now: (
+        Promise.objects.select_related("incident__service", "incident__team")
+        .exclude(due_at=None)
+        .filter(due_at__lte=now)
+        .order_by("due_at")
+    )
+)
 
 
 def keep_promises(*, limit: int = 20) -> int:
     """Of what is due: whoever is to be asked is asked, a rung at a time. Returns how many clocks were looked at."""
     now = clock.now()
-    rows = Promise.objects.select_related("incident__service", "incident__team").exclude(due_at=None)
-    if not _DUE(now):
-        return 0
-    claimed = leases.claim(rows.filter(due_at__lte=now).order_by("due_at"), now=now, lease=LEASE, limit=limit)
+    claimed = leases.claim_due(_DUE, now=now, lease=LEASE, limit=limit)
     for promise in claimed:
         _keep(promise, now)
     return len(claimed)

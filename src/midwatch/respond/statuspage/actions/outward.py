@@ -12,7 +12,7 @@ from midwatch.respond.statuspage.models import Notice, NoticeUpdate, OutwardNoti
 from midwatch.settings import channel_values
 
 TIMEOUT_SECONDS = 10.0
-DUE = OutwardNotice.objects.exclude(due_at=None)
+DUE = errands.due(lambda: OutwardNotice.objects.select_related("notice"))
 
 
 def check_outward(given: str) -> str:
@@ -38,7 +38,7 @@ def wish(notice: Notice) -> None:
 
 
 def claim(limit: int) -> list[OutwardNotice]:
-    return errands.claim(DUE.select_related("notice"), limit)
+    return errands.claim(DUE, limit)
 
 
 def publish(row: OutwardNotice) -> None:

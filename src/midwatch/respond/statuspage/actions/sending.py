@@ -13,7 +13,6 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from midwatch.core import clock, leases, net, outbox, wake
-from midwatch.core.statements import Select
 from midwatch.core.text import clean
 from midwatch.respond.statuspage import words
 from midwatch.respond.statuspage.actions.subscribers import failed_for_good
@@ -35,11 +34,11 @@ LEASE = timedelta(seconds=60)  # longer than a message takes, with every relay
 ATTEMPTS_MAX = 6
 KEPT = timedelta(days=30)
 GONE = 410
-DUE = Select(
+DUE = leases.Claimable(
     lambda now: (
-        SubscriberMessage.objects.filter(state="waiting", due_at__lte=now)
+        SubscriberMessage.objects.select_related("subscriber__page", "update__notice", "notice", "change__component")
+        .filter(state="waiting", due_at__lte=now)
         .order_by("due_at", "id")
-        .values_list("pk", flat=True)[:1]
     )
 )
 
@@ -129,14 +128,7 @@ class Outcome:
 
 def claim(limit: int) -> list[SubscriberMessage]:
     """What is due, leased, with what it is about."""
-    now = clock.now()
-    if not DUE(now):
-        return []
-    due = SubscriberMessage.objects.filter(state="waiting", due_at__lte=now).order_by("due_at", "id")
-    claimed = leases.claim(due, now=now, lease=LEASE, limit=limit)
-    related = ("subscriber__page", "update__notice", "notice", "change__component")
-    rows = SubscriberMessage.objects.select_related(*related).filter(pk__in=[one.pk for one in claimed])
-    return list(rows.order_by("due_at", "id"))
+    return leases.claim_due(DUE, now=clock.now(), lease=LEASE, limit=limit)
 
 
 def deliver(message: SubscriberMessage) -> None:

@@ -10,24 +10,17 @@ from django.db import transaction
 from midwatch.core import clock, leases, outbox
 from midwatch.core.actor import ENGINE
 from midwatch.core.guard import guarded
-from midwatch.core.statements import Select
 from midwatch.respond.statuspage.actions.notices import NewUpdate, due_at, post_update
 from midwatch.respond.statuspage.models import Notice
 
 LEASE = timedelta(seconds=30)
 AT_ONCE = 20
-NEXT_DUE = Select(
-    lambda now: Notice.objects.filter(due_at__lte=now).order_by("due_at").values_list("pk", flat=True)[:1]
-)
+DUE = leases.Claimable(lambda now: Notice.objects.filter(due_at__lte=now).order_by("due_at"))
 
 
 def move_maintenances() -> int:
     """Start, end and remind of what is due. How many were."""
-    now = clock.now()
-    if not NEXT_DUE(now):
-        return 0
-    due = Notice.objects.filter(due_at__lte=now).order_by("due_at")
-    claimed = leases.claim(due, now=now, lease=LEASE, limit=AT_ONCE)
+    claimed = leases.claim_due(DUE, now=clock.now(), lease=LEASE, limit=AT_ONCE)
     return sum(guarded("maintenance of a status page", partial(_move, one), otherwise=0) for one in claimed)
 
 
