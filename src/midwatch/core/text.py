@@ -33,3 +33,9 @@ def slug(value: str, at_most: int = 63) -> str:
     """A name for configuration: lower case letters, digits and dashes."""
     ascii_text = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")[:at_most].strip("-")
+
+
+def whole_number(text: str, digits_max: int = 15) -> int | None:
+    """The number that these digits are. None for anything else, and for more digits than a number of ours has: SQLite takes
+    no integer above 64 bits, and Python takes seconds over a very long one."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits_max else None

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from midwatch.core import durations, integration, zones
-from midwatch.core.text import clean, slug
+from midwatch.core.text import clean, slug, whole_number
 from midwatch.people.actions import Contact, Member, Profile, Rule
 from midwatch.people.actions.contacts import AFTER_SECONDS_MAX, REPEAT_SECONDS_MAX, RULES_MAX, SECRET_MAX
 from midwatch.people.actions.teams import MEMBERS_MAX
@@ -445,8 +445,8 @@ MemberForms = formset_factory(MemberForm, extra=0, max_num=MEMBERS_MAX, absolute
 def one_more(data: Any, prefix: str, at_most: int) -> None:
     """The button "one more" of a list of forms: one empty form at its end, nothing saved. `data`: a mutable QueryDict."""
     key = f"{prefix}-TOTAL_FORMS"
-    count = data.get(key, "0")
-    data[key] = str(min(int(count), at_most - 1) + 1) if count.isascii() and count.isdigit() and len(count) < 5 else "1"
+    count = whole_number(data.get(key, "0"), 4)
+    data[key] = str(min(count, at_most - 1) + 1) if count is not None else "1"
 
 
 def kept_forms(found: BaseFormSet[Any]) -> list[Any]:

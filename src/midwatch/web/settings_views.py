@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from midwatch import __version__
 from midwatch.core import clock, contribute
 from midwatch.core.render import page_or_partial
+from midwatch.core.text import whole_number
 from midwatch.engine.tick import lateness
 from midwatch.gitops.models import Applied
 from midwatch.people import actions
@@ -36,7 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _number(text: str) -> int:
     """0 for what is no id."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else 0
+    return whole_number(text, 16) or 0
 
 
 @administrators_only

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from midwatch.core.integration import ChannelConfig, InboundRequest, Rejected
 from midwatch.core.talking import Asked, Form, FormField, TalkError
-from midwatch.core.text import clean
+from midwatch.core.text import clean, whole_number
 from midwatch.integrations.slack.web import SlackError, call
 from midwatch.integrations.slack.words import ACKNOWLEDGE, DECLARE, HAND_OVER, STAR, TAKE, escaped_lines
 
@@ -30,7 +30,6 @@ ASK_SECONDS = 1.0  # Slack waits 3 s for the answer, and at most two questions c
 FIELDS_MAX = 100
 WORDS_MAX = 3_000
 TEXT_MAX = 3_000
-NUMBER_DIGITS_MAX = 15
 PRESSED: Mapping[str, str] = {TAKE: "take", HAND_OVER: "hand over", ACKNOWLEDGE: "acknowledge"}
 SENT: Mapping[str, str] = {DECLARE: "declare", HAND_OVER: "offer"}
 _own_team: dict[tuple[str, str], str] = {}  # (address, token) -> the workspace that the token is of
@@ -60,9 +59,10 @@ def check_signature(request: InboundRequest, now: datetime, secret: str) -> None
     if not secret:
         raise PermissionError("MIDWATCH_SLACK_SIGNING_SECRET is not set: nothing from Slack can be believed")
     stamp = request.headers.get("x-slack-request-timestamp", "")
-    if not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= NUMBER_DIGITS_MAX):
+    sent_at = whole_number(stamp)
+    if sent_at is None:
         raise PermissionError("the request has no timestamp")
-    if abs(now.timestamp() - int(stamp)) > AGE_SECONDS_MAX:
+    if abs(now.timestamp() - sent_at) > AGE_SECONDS_MAX:
         raise PermissionError("the request is older than five minutes: is the clock right?")
     wanted = signature(request.body, stamp, secret)
     if not hmac.compare_digest(
@@ -231,5 +231,4 @@ def _unescaped(text: str) -> str:
 
 
 def _number(value: object) -> int | None:
-    is_number = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= NUMBER_DIGITS_MAX
-    return int(str(value)) if is_number else None
+    return whole_number(value) if isinstance(value, str) else None

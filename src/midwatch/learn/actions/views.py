@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from midwatch.core import clock
+from midwatch.core.text import whole_number
 from midwatch.learn.actions import actions
 from midwatch.learn.actions.actions import NewItem
 from midwatch.learn.actions.forms import ItemForm, initial_of
@@ -87,9 +88,7 @@ def create(request: HttpRequest) -> HttpResponse:
     number = request.GET.get("incident", request.POST.get("incident", ""))
     incident: Incident | None = None
     if number:
-        if not (number.isascii() and number.isdigit() and len(number) < 16):
-            raise Http404
-        incident = get_object_or_404(visible_to(user), number=int(number))
+        incident = get_object_or_404(visible_to(user), number=whole_number(number))
     if request.method != "POST":
         initial = {"team": incident.team.name if incident and incident.team else None}
         return _form(request, ItemForm(initial=initial), incident)
@@ -180,10 +179,10 @@ def debt(request: HttpRequest, number: int) -> HttpResponse:
     """Would it have prevented that incident?"""
     user = acting_user(request)
     item = seen(request, number)
-    wanted = request.POST.get("incident", "")
+    wanted = whole_number(request.POST.get("incident", ""))
     answer = {"yes": True, "no": False}.get(request.POST.get("answer", ""))
-    if answer is None or not (wanted.isascii() and wanted.isdigit() and len(wanted) < 16):
+    if answer is None:
         raise Http404
-    incident = get_object_or_404(visible_to(user), number=int(wanted))
+    incident = get_object_or_404(visible_to(user), number=wanted)
     actions.answer_debt(incident, item, actor_of(user, "web"), would_have_prevented=answer)
     return HttpResponseRedirect(where_next(request, reverse("incidents:room", args=[incident.number])))

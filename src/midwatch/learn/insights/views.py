@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
+from midwatch.core.text import whole_number
 from midwatch.learn.actions.actions import NewItem, note_item
 from midwatch.learn.insights import charts
 from midwatch.learn.insights.queries import Report, Scope, report, shift_report
@@ -142,10 +143,10 @@ def suggest(request: HttpRequest, name: str) -> HttpResponse:
     user = acting_user(request)
     schedule = get_object_or_404(Schedule.objects.select_related("team"), name=name)
     chosen = SUGGESTIONS.get(request.POST.get("do", ""))
-    number = request.POST.get("alert", "")
-    if chosen is None or not (number.isascii() and number.isdigit() and len(number) < 16):
+    number = whole_number(request.POST.get("alert", ""))
+    if chosen is None or number is None:
         raise Http404
-    alert = get_object_or_404(Alert.objects.select_related("service"), number=int(number), team=schedule.team)
+    alert = get_object_or_404(Alert.objects.select_related("service"), number=number, team=schedule.team)
     by = actor_of(user, "web")
     title, kind = chosen
     if request.POST["do"] == "low" and alert.is_open:

@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from midwatch.core.text import clean
+from midwatch.core.text import clean, whole_number
 from midwatch.people.models import User
 from midwatch.respond.alerts.actions.people import PRIORITIES
 from midwatch.respond.alerts.models import AlertStatus
@@ -18,7 +18,6 @@ from midwatch.respond.alerts.queries import AlertFilter
 
 VIEWS: Mapping[str, str | Promise] = {"mine": _("Mine"), "teams": _("My teams"), "all": _("All")}
 SEARCH_MAX = 200
-NUMBER_DIGITS_MAX = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +83,6 @@ def filters_from(query: QueryDict, *, default_view: str) -> Filters:
         team=clean(query.get("team", ""), 63, is_one_line=True),
         q=clean(query.get("q", ""), SEARCH_MAX, is_one_line=True),
     )
-
-
-def whole_number(text: str) -> int | None:
-    """An alert's number as somebody sent it; None for what is none."""
-    is_number = text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX
-    return int(text) if is_number else None
 
 
 def whole_numbers(texts: Iterable[str], at_most: int) -> list[int]:

@@ -15,6 +15,7 @@ from django.db.models.sql import Query
 from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.core.statements import Select
+from midwatch.core.text import whole_number
 from midwatch.core.zones import zone
 from midwatch.people.models import Membership, Team, User
 from midwatch.respond.alerts import grouping
@@ -105,10 +106,10 @@ def _searched(branches: Sequence[QuerySet[Alert]], by: AlertFilter, before_numbe
     text = by.q
     exact = Q(dedup_key=text, source_id__in=list(Source.objects.values_list("pk", flat=True)))
     exact |= Q(dedup_key=text, source=None)
-    digits = text.removeprefix("#")
+    number = whole_number(text.removeprefix("#"))
     found = set(_numbers([branch.filter(exact) for branch in branches], limit))
-    if digits.isascii() and digits.isdigit() and len(digits) < 16:
-        found |= set(_numbers([branch.filter(number=int(digits)) for branch in branches], 1))
+    if number is not None:
+        found |= set(_numbers([branch.filter(number=number) for branch in branches], 1))
     if before_number is not None:
         found = {number for number in found if number < before_number}
     titled = [branch.filter(title__icontains=text) for branch in branches]

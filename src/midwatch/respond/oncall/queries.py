@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from midwatch.core import clock
+from midwatch.core.text import whole_number
 from midwatch.people.models import Team, User
 from midwatch.respond.oncall import resolve
 from midwatch.respond.oncall.models import Layer, Override, Schedule, TurnMember
@@ -318,10 +319,11 @@ def calendar_token(user: User) -> str:
 
 
 def user_of_calendar_token(token: str) -> User | None:
-    number, _, mac = token.partition("-")
-    if not (number.isascii() and number.isdigit() and len(number) <= 18):
+    digits, _, mac = token.partition("-")
+    number = whole_number(digits, 18)
+    if number is None:
         return None
-    user = User.objects.filter(pk=int(number), is_active=True).first()
+    user = User.objects.filter(pk=number, is_active=True).first()
     return user if user is not None and constant_time_compare(mac, _calendar_mac(user)) else None
 
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_GET
 
 from midwatch.core import topics
+from midwatch.core.text import whole_number
 from midwatch.people.models import User
 
 TOPICS_MAX = 10
@@ -34,8 +35,7 @@ def live(request: HttpRequest) -> JsonResponse:
 
 
 def _position(text: str) -> int | None:
-    is_number = text.isascii() and text.isdigit() and len(text) <= POSITION_DIGITS_MAX
-    return int(text) if is_number else None
+    return whole_number(text, POSITION_DIGITS_MAX)
 
 
 def _answer(body: dict[str, object], status: int = 200) -> JsonResponse:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from midwatch.core.text import whole_number
 from midwatch.learn.postmortems import actions
 from midwatch.learn.postmortems.models import Comment, Postmortem
 from midwatch.learn.postmortems.views.common import (
@@ -68,12 +69,11 @@ def settle_comment(request: HttpRequest, found: Postmortem, user: User, pk: int)
 
 @postmortem_act(may_lead)
 def set_meeting(request: HttpRequest, found: Postmortem, user: User) -> str:
-    minutes = request.POST.get("minutes", "45")
     warning = actions.set_meeting(
         found,
         moment_of(request.POST.get("at", ""), user),
         actor_of(user, "web"),
-        minutes=int(minutes) if minutes.isascii() and minutes.isdigit() and len(minutes) < 4 else 0,
+        minutes=whole_number(request.POST.get("minutes", "45"), 3) or 0,
         where=request.POST.get("where", ""),
     )
     if warning:
@@ -128,9 +128,8 @@ def take_back(request: HttpRequest, found: Postmortem, user: User) -> str:
 
 @postmortem_act()
 def approve(request: HttpRequest, found: Postmortem, user: User) -> str:
-    text = request.POST.get("revision", "")
-    revision = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
-    actions.approve(found, user, actor_of(user, "web"), revision=revision)
+    revision = whole_number(request.POST.get("revision", ""), 9)
+    actions.approve(found, user, actor_of(user, "web"), revision=-1 if revision is None else revision)
     return _("Approved. The IC and the CM decide what is published.")
 
 

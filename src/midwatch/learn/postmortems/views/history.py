@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from midwatch.core.text import whole_number
 from midwatch.learn.postmortems.models import Revision
 from midwatch.learn.postmortems.queries import EXTERNAL, template_of
 from midwatch.learn.postmortems.sections import Line, differences
@@ -34,8 +35,8 @@ def show(request: HttpRequest, number: int, key: str) -> HttpResponse:
     kept = Revision.objects.filter(postmortem=found, key=key)
     if section is None and key != EXTERNAL and not kept.exists():
         raise Http404(_("There is no such section."))
-    before = request.GET.get("before", "")
-    older = kept.filter(pk__lt=int(before)) if before.isascii() and before.isdigit() and len(before) < 16 else kept
+    before = whole_number(request.GET.get("before", ""))
+    older = kept.filter(pk__lt=before) if before is not None else kept
     rows = list(older.order_by("-id")[: SHOWN + 1])
     steps = [Step(one, differences(_text_before(one), one.text)) for one in rows[:SHOWN]]
     context = {

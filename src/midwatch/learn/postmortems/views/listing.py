@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from midwatch.core import clock
 from midwatch.core.render import page_or_partial
-from midwatch.core.text import clean
+from midwatch.core.text import clean, whole_number
 from midwatch.learn.postmortems.models import OPEN_STATES
 from midwatch.learn.postmortems.queries import visible_to
 from midwatch.people.viewing import viewer
@@ -34,9 +34,9 @@ def postmortem_list(request: HttpRequest) -> HttpResponse:
         found = found.filter(owner=user) | found.filter(facilitator=user)
     if words:
         found = found.filter(incident__title__icontains=words)
-    cursor = request.GET.get("cursor", "")
-    if cursor.isascii() and cursor.isdigit() and len(cursor) < 16:
-        found = found.filter(incident__number__lt=int(cursor))
+    cursor = whole_number(request.GET.get("cursor", ""))
+    if cursor is not None:
+        found = found.filter(incident__number__lt=cursor)
     rows = list(found.order_by("-incident__number")[: PAGE_SIZE + 1])
     shown = rows[:PAGE_SIZE]
     context = {

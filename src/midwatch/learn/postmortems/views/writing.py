@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from midwatch.core.markdown import render as render_markdown
+from midwatch.core.text import whole_number
 from midwatch.core.zones import zone
 from midwatch.learn.postmortems import actions
 from midwatch.learn.postmortems.actions import Saved
@@ -70,7 +71,7 @@ def _answer(request: HttpRequest, found: Postmortem, number: int, saved: Saved) 
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return whole_number(text, 9) or 0
 
 
 def _place(number: int, key: str) -> str:

@@ -17,9 +17,9 @@ from midwatch.core.contribute import panels
 from midwatch.core.integration import Link
 from midwatch.core.payload import link
 from midwatch.core.render import page_or_partial
+from midwatch.core.text import whole_number
 from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.actions.people import PRIORITIES
-from midwatch.respond.alerts.forms import whole_number
 from midwatch.respond.alerts.models import Alert, Maintenance, TimelineEntry
 from midwatch.respond.alerts.queries import maintenance_of, similar, timeline
 from midwatch.respond.alerts.views.common import alert_or_404

@@ -17,12 +17,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from midwatch.catalog.models import Service
 from midwatch.core.render import page_or_partial
+from midwatch.core.text import whole_number
 from midwatch.people.models import Membership, Team
 from midwatch.people.queries import actor_of
 from midwatch.people.viewing import acting_user, viewer, where_next
 from midwatch.respond.alerts.actions import Outcome, acknowledge_alerts, resolve_alerts
 from midwatch.respond.alerts.actions.people import PRIORITIES
-from midwatch.respond.alerts.forms import VIEWS, Filters, filters_from, whole_number, whole_numbers
+from midwatch.respond.alerts.forms import VIEWS, Filters, filters_from, whole_numbers
 from midwatch.respond.alerts.lines import lines, lines_by_number
 from midwatch.respond.alerts.models import Alert, AlertStatus, Source
 from midwatch.respond.alerts.queries import newer_than

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_http_methods
 from midwatch.core import clock
 from midwatch.core.contribute import panels
 from midwatch.core.integration import Link
+from midwatch.core.text import whole_number
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod, User
 from midwatch.respond.alerts.models import Alert, AlertStatus
@@ -237,8 +238,7 @@ def _asked(request: HttpRequest) -> tuple[str, str, int]:
         except (ValueError, RecursionError):
             body = {}
         given |= body if isinstance(body, dict) else {}
-    upto = str(given.get("upto", ""))
-    shown = int(upto) if upto.isascii() and upto.isdigit() and len(upto) < 16 else 0
+    shown = whole_number(str(given.get("upto", ""))) or 0
     return str(given.get("action", "")), "all" if given.get("scope") == "all" else "this", shown
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from midwatch.catalog.models import Service
+from midwatch.core.text import whole_number
 from midwatch.people.models import MemberRole, Membership, User
 from midwatch.respond.incidents.duties import IC
 from midwatch.respond.incidents.models import HandOver, Incident, Responder, RoleHolding
@@ -56,5 +57,4 @@ def open_incident_of(service: Service) -> Incident | None:
 
 def incident_number(text: str) -> int | None:
     """The number in "42", "#42" or "incident 42"."""
-    digits = text.strip().lower().removeprefix("incident").strip().removeprefix("#")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None
+    return whole_number(text.strip().lower().removeprefix("incident").strip().removeprefix("#"))

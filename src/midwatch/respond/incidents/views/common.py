@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from midwatch.catalog.models import Service
+from midwatch.core.text import whole_number
 from midwatch.core.zones import comes_at, wall_at
 from midwatch.people.models import Team, User
 from midwatch.people.queries import active_people, actor_of
@@ -135,6 +136,7 @@ def whole_in(request: HttpRequest, field: str) -> int | None:
     given = request.POST.get(field, "").strip().removeprefix("#")
     if not given:
         return None
-    if not (given.isascii() and given.isdigit() and len(given) < 16):
+    number = whole_number(given)
+    if number is None:
         raise ValueError(_("%s is no whole number") % repr(given[:20]))
-    return int(given)
+    return number

@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from midwatch.core.text import whole_number
 from midwatch.core.zones import zone
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of
 from midwatch.people.viewing import acting_user, viewer
-from midwatch.respond.alerts.forms import whole_number
 from midwatch.respond.alerts.models import Alert, AlertStatus
 from midwatch.respond.escalation.actions import Landing
 from midwatch.respond.escalation.actions import landing as landing_of

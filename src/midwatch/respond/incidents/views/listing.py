@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from midwatch.catalog.models import Service
 from midwatch.core.render import page_or_partial
-from midwatch.core.text import clean
+from midwatch.core.text import clean, whole_number
 from midwatch.people.models import Team, User
 from midwatch.people.viewing import viewer
 from midwatch.respond.incidents.models import Incident, Severity
@@ -87,8 +87,7 @@ def filters_from(query: QueryDict) -> Filters:
 def incident_list(request: HttpRequest) -> HttpResponse:
     """ "All" begins with what is open; `before`: the closed ones go on below that number."""
     user, filters = viewer(request), filters_from(request.GET)
-    given = request.GET.get("before", "")
-    before = int(given) if given.isascii() and given.isdigit() and len(given) < 16 else None
+    before = whole_number(request.GET.get("before", ""))
     opened: list[Incident] = []
     by = filters.for_query(user)
     if by.state == "":

@@ -19,10 +19,10 @@ from midwatch.core import clock, files, topics
 from midwatch.core.contribute import panels
 from midwatch.core.models import StoredFile
 from midwatch.core.render import is_partial, page_or_partial
+from midwatch.core.text import whole_number
 from midwatch.people.models import Team, User
 from midwatch.people.queries import active_people
 from midwatch.people.viewing import viewer
-from midwatch.respond.alerts.forms import whole_number
 from midwatch.respond.incidents import permits, phases
 from midwatch.respond.incidents.duties import CM, DC, IC
 from midwatch.respond.incidents.forms import wall_text
