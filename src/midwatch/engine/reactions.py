@@ -35,7 +35,7 @@ CLAIMABLE = leases.Claimable(
 )
 LEASE = timedelta(seconds=10)
 ATTEMPTS_MAX = 8
-Handler = Callable[[Mapping[str, Any]], None]
+Handler = Callable[[Mapping[str, Any]], object]
 
 
 def _config_refused(payload: Mapping[str, Any]) -> None:
@@ -61,12 +61,16 @@ def _person_missing(payload: Mapping[str, Any]) -> None:
 
 def _acknowledged(payload: Mapping[str, Any]) -> None:
     """Whoever answered an alert answered for its incidents too: a provisional IC makes room for them (R1)."""
+    if not incidents.concerns_incident(payload["alert"]):
+        return
     alert = Alert.objects.select_related("acknowledged_by").filter(pk=payload["alert"]).first()
     if alert is not None and alert.acknowledged_by is not None:
         incidents.on_alert_acknowledged(alert, actor_of(alert.acknowledged_by, "engine"), alert.acknowledged_by)
 
 
 def _resolved(payload: Mapping[str, Any]) -> None:
+    if not incidents.concerns_incident(payload["alert"]):
+        return
     alert = Alert.objects.select_related("resolved_by").filter(pk=payload["alert"]).first()
     if alert is not None:
         by = actor_of(alert.resolved_by, "engine") if alert.resolved_by else Actor("its source", "engine")
@@ -102,15 +106,6 @@ def _postmortem_published(payload: Mapping[str, Any]) -> None:
         statuspage.publish_postmortem(notice, by)
 
 
-def _end_powers(incident_id: int) -> None:
-    incidents.end_powers(incident_id)
-
-
-def _maybe_postmortem(incident_id: int) -> None:
-    """A resolved incident of a severity that demands one opens its post-mortem (R10)."""
-    postmortems.on_incident_resolved(incident_id)
-
-
 REACTIONS: Mapping[str, tuple[Handler, ...]] = {
     "alert.acknowledged": (lambda p: answers.on_acknowledged(p["alert"]), _acknowledged),
     "alert.confirmed": (lambda p: answers.on_confirmed(p["alert"]),),
@@ -132,11 +127,11 @@ REACTIONS: Mapping[str, tuple[Handler, ...]] = {
     ),
     "incident.role_offered": (lambda p: telling.on_role_offered(p["hand_over"]),),
     "incident.role_declined": (lambda p: telling.on_role_declined(p["hand_over"]),),
-    "incident.severity_changed": (_channels_show, lambda p: _maybe_postmortem(p["incident"])),
+    "incident.severity_changed": (_channels_show, lambda p: postmortems.on_incident_resolved(p["incident"])),
     "incident.impact_changed": (lambda p: incidents.keep_outage(p["window"], p["incident"]),),
-    "incident.resolved": (lambda p: _maybe_postmortem(p["incident"]),),
+    "incident.resolved": (lambda p: postmortems.on_incident_resolved(p["incident"]),),
     "incident.reopened": (_channels_show,),
-    "incident.closed": (_channels_show, lambda p: _end_powers(p["incident"])),
+    "incident.closed": (_channels_show, lambda p: incidents.end_powers(p["incident"])),
     "incident.update_published": (lambda p: statuspage.incident_said(p["update"]),),
     "postmortem.opened": (lambda p: on_opened(p["postmortem"]),),
     "postmortem.waived": (),

@@ -77,6 +77,11 @@ def managers_of(team: Team) -> list[User]:
     return list(active_people().filter(memberships__team=team, memberships__role="manager"))
 
 
+def leads_of(team: Team | None) -> list[User]:
+    """Who answers for what is a team's: its managers; an administrator where it has none, or where there is no team."""
+    return (managers_of(team) if team is not None else []) or list(administrators()[:1])
+
+
 def user_of_token(token: str, now: datetime | None = None) -> ApiToken | None:
     """The valid API token with this text, with its person."""
     at = now or clock.now()

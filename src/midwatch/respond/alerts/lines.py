@@ -71,27 +71,6 @@ def line_from(row: Sequence[Any]) -> Line:
     return Line(*row[:-6], *names)  # type: ignore[call-arg]  # the order of FIELDS is the order of the class
 
 
-def line_of(alert: Alert) -> Line:
-    """Of an alert that is at hand."""
-    return Line(
-        pk=alert.pk,
-        number=alert.number or 0,
-        title=alert.title,
-        status=alert.status,
-        priority=alert.priority,
-        count=alert.count,
-        created_at=alert.created_at,
-        snoozed_until=alert.snoozed_until,
-        is_acknowledged_by_machine=alert.is_acknowledged_by_machine,
-        is_still_firing=alert.is_still_firing,
-        is_test=alert.is_test,
-        acknowledged_by_id=alert.acknowledged_by_id,
-        service=str(alert.service or ""),
-        team=str(alert.team or ""),
-        acknowledged_by=str(alert.acknowledged_by or ""),
-    )
-
-
 def lines(by: AlertFilter, *, before_number: int | None = None, limit: int = 50) -> list[Line]:
     """Newest first, as `queries.alerts`."""
     return lines_by_number(numbers(by, before_number=before_number, limit=limit))

@@ -233,12 +233,6 @@ def progress(alert: Alert) -> Progress | None:
     )
 
 
-def next_times(alerts: Sequence[Alert]) -> dict[int, datetime]:
-    """When the next step of each firing alert goes out, for lists: one query."""
-    found = Escalation.objects.filter(alert__in=alerts, state=EscalationState.PAGING).exclude(due_at=None)
-    return {alert_id: due_at for alert_id, due_at in found.values_list("alert_id", "due_at") if due_at is not None}
-
-
 @dataclass(frozen=True, slots=True)
 class DryLine:
     """At `at`, in `step`, `user` would get a message by `method`. Without a user: nobody, and `text` says why."""

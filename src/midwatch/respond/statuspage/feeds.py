@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from html import escape
 
 from django.utils.feedgenerator import Atom1Feed, Rss201rev2Feed
@@ -90,7 +89,3 @@ def _time(at: datetime) -> str:
 
 def _domain(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].partition(":")[0]
-
-
-def http_date(at: datetime) -> str:
-    return format_datetime(at.astimezone(UTC), usegmt=True)

@@ -15,8 +15,7 @@ from midwatch.core.zones import zone
 from midwatch.learn.actions import reminders
 from midwatch.learn.actions.actions.items import record_entry, tell, today_of
 from midwatch.learn.actions.models import ActionItem, ItemState
-from midwatch.people.models import User
-from midwatch.people.queries import administrators, managers_of
+from midwatch.people.queries import leads_of
 
 LEASE = timedelta(seconds=30)
 AT_ONCE = 50
@@ -47,7 +46,7 @@ def _remind(pk: int) -> int:
         said = reminders.next_reminder(item.due_on, their_zone, item.remind_at - timedelta(seconds=1))
         people = {item.owner.pk: item.owner} if item.owner.is_active else {}
         if said.whom == "owner and managers" or not people:
-            people |= {person.pk: person for person in leads_of(item)}
+            people |= {person.pk: person for person in leads_of(item.team)}
         words = reminders.standing(item.due_on, today_of(item.owner, now))
         shown = words if len(people) == 1 else f"{words} (owner: {item.owner})"
         tell(item, list(people.values()), shown, f"remind/{item.reminded}")
@@ -58,12 +57,6 @@ def _remind(pk: int) -> int:
             claimed_until=None,
         )
     return 1
-
-
-def leads_of(item: ActionItem) -> list[User]:
-    """Who answers for the item's team: its managers, an administrator where it has none."""
-    found = [user for user in managers_of(item.team) if user.is_active] if item.team is not None else []
-    return found or list(administrators()[:1])
 
 
 def adopt_orphans(*, limit: int = AT_ONCE) -> int:
@@ -77,7 +70,7 @@ def adopt_orphans(*, limit: int = AT_ONCE) -> int:
 
 
 def _adopt(item: ActionItem) -> int:
-    heirs = [user for user in leads_of(item) if user.may_act and user.pk != item.owner_id]
+    heirs = [user for user in leads_of(item.team) if user.may_act and user.pk != item.owner_id]
     if not heirs or item.due_on is None:
         return 0
     now = clock.now()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from midwatch.learn.actions.queries.items import Debt, debts_of, item_number, overdue, visible_items
+from midwatch.learn.actions.queries.items import Debt, debts_of, overdue, visible_items
 
-__all__ = ["Debt", "debts_of", "item_number", "overdue", "visible_items"]
+__all__ = ["Debt", "debts_of", "overdue", "visible_items"]

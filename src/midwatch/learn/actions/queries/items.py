@@ -37,12 +37,6 @@ def overdue(items: QuerySet[ActionItem], today: date) -> QuerySet[ActionItem]:
     return items.filter(state=ItemState.OPEN, due_on__lt=today)
 
 
-def item_number(text: str) -> int | None:
-    """The number in "123", "AI-123" or "#123"."""
-    digits = text.strip().upper().removeprefix("AI-").removeprefix("#")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None
-
-
 @dataclass(frozen=True, slots=True)
 class Debt:
     """An open item that may have prevented an incident. `why`: what matched."""

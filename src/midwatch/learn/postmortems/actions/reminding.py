@@ -13,8 +13,7 @@ from midwatch.core.guard import guarded
 from midwatch.learn.postmortems import deadlines
 from midwatch.learn.postmortems.actions.common import say
 from midwatch.learn.postmortems.models import Postmortem
-from midwatch.people.models import User
-from midwatch.people.queries import administrators, managers_of
+from midwatch.people.queries import leads_of
 
 LEASE = timedelta(seconds=30)
 AT_ONCE = 50
@@ -40,16 +39,10 @@ def _remind(pk: int) -> int:
         )
         people = {found.owner.pk: found.owner} if found.owner.is_active else {}
         if "managers" in said.whom or not people:
-            people |= {person.pk: person for person in managers(found)}
+            people |= {person.pk: person for person in leads_of(found.incident.team)}
         say(found, people.values(), f"its post-mortem {said.sentence}", f"remind/{found.pk}/{found.reminded}")
         Postmortem.objects.filter(pk=pk).update(remind_at=said.next_at, reminded=F("reminded") + 1, claimed_until=None)
     return 1
-
-
-def managers(postmortem: Postmortem) -> list[User]:
-    """Of the incident's team; an administrator where it has none."""
-    team = postmortem.incident.team
-    return (managers_of(team) if team is not None else []) or list(administrators()[:1])
 
 
 def on_opened(postmortem_id: int) -> None:

@@ -6,7 +6,7 @@ an @, the full name, a capital inside a sentence, or a past verb right after it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from midwatch.learn.postmortems.blameless import words
@@ -135,7 +135,3 @@ def _is_beside_a_date(before: Token | None, after: Token | None) -> bool:
     beside = [token.word for token in (before, after) if token is not None]
     dated = ("in", "since", "until", "early", "late", "mid", "last", "next", "of")
     return any(word[:1].isdigit() or word in dated or word in words.MONTHS for word in beside)
-
-
-def named_people(found: Mapping[int, Named]) -> set[int]:
-    return {person.key for named in found.values() for person in named.people}

@@ -26,7 +26,12 @@ from midwatch.respond.incidents.actions.outages import keep_outage
 from midwatch.respond.incidents.actions.powers import end_powers, put_on_call, silence
 from midwatch.respond.incidents.actions.promises import decide_on_long, keep_promises
 from midwatch.respond.incidents.actions.prompting import ask_for_tasks, prompt_due
-from midwatch.respond.incidents.actions.responders import add_responder, on_alert_acknowledged, on_alert_resolved
+from midwatch.respond.incidents.actions.responders import (
+    add_responder,
+    concerns_incident,
+    on_alert_acknowledged,
+    on_alert_resolved,
+)
 from midwatch.respond.incidents.actions.roles import (
     answer_offer,
     assign_role,
@@ -71,6 +76,7 @@ __all__ = [
     "clients_checked",
     "close_incident",
     "compose_update",
+    "concerns_incident",
     "confirm_commander",
     "decide_on_long",
     "declare_by_rule",

@@ -7,6 +7,7 @@ from django.db import transaction
 from midwatch.catalog.models import Service
 from midwatch.core import audit, clock
 from midwatch.core.actor import Actor
+from midwatch.core.statements import Select
 from midwatch.core.text import clean
 from midwatch.people.models import Team, User
 from midwatch.respond.alerts.models import Alert
@@ -64,6 +65,20 @@ def add_responder(
         note(incident, "responder", f"{by} paged {target}", by, target=str(target), alert=alert.number)
         audit.record(by, "add responder", "incident", str(incident), {"target": str(target), "alert": alert.number})
     return asked
+
+
+# Asked of every alert that is answered or ends, in storms too: prepared.
+_OPEN_INCIDENTS = Select(
+    lambda alert: LinkedAlert.objects.filter(alert=alert, incident__closed_at=None).values_list("pk", flat=True)[:1]
+)
+_WAITING_RESPONDERS = Select(
+    lambda alert: Responder.objects.filter(alert=alert, answered_at=None).values_list("pk", flat=True)[:1]
+)
+
+
+def concerns_incident(alert_id: int) -> bool:
+    """Is this alert part of an open incident, or somebody's page into one that was not answered yet?"""
+    return bool(_OPEN_INCIDENTS(alert_id) or _WAITING_RESPONDERS(alert_id))
 
 
 def on_alert_acknowledged(alert: Alert, by: Actor, user: User) -> None:

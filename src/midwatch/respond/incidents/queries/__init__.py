@@ -6,7 +6,6 @@ from midwatch.respond.incidents.queries.brief import brief_of
 from midwatch.respond.incidents.queries.finding import (
     commander_of,
     incident_number,
-    may_command,
     may_see,
     open_incident_of,
     visible_to,
@@ -37,7 +36,6 @@ __all__ = [
     "holdings_of",
     "incident_number",
     "incidents",
-    "may_command",
     "may_see",
     "open_incident_of",
     "participants_of",

@@ -38,14 +38,6 @@ def commander_of(incident: Incident) -> User:
     return held.user
 
 
-def may_command(user: User, incident: Incident) -> bool:
-    """The IC's own acts: naming roles, closing, approving. The IC's, and the administrators'."""
-    if not user.may_act:
-        return False
-    is_commander = RoleHolding.objects.filter(incident=incident, role=IC, user=user, ended_at=None).exists()
-    return is_commander or user.is_administrator
-
-
 def open_incident_of(service: Service) -> Incident | None:
     """The one that a further alert of this service belongs to."""
     return (
