@@ -12,9 +12,9 @@ from midwatch.api import chat
 from midwatch.core import clock
 from midwatch.core.integration import ChannelConfig, InboundRequest, Rejected
 from midwatch.core.talking import Asked, Talk, TalkError, talks
+from midwatch.respond.escalation.views.hooks import headers_of, plain, too_long
 from midwatch.settings import channel_values, settings
 
-BODY_MAX = 256 * 1024  # bytes; a form that was sent has a few thousand
 log = logging.getLogger(__name__)
 
 
@@ -25,24 +25,23 @@ def hook(request: HttpRequest, provider: str) -> HttpResponse:
     talk = talks().get(provider)
     if talk is None:
         return HttpResponseNotFound("no such provider\n", content_type="text/plain; charset=utf-8")
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > BODY_MAX:
-        return _plain(413, f"a callback has {BODY_MAX} bytes at most")
+    if (answer := too_long(request)) is not None:
+        return answer
     config = ChannelConfig(values=channel_values(tuple(talk.SETTINGS)))
     received = InboundRequest(
         path="chat",
         url=settings().public_url + request.get_full_path(),
         method="POST",
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=headers_of(request),
         form={},
         body=request.body,
     )
     try:
         asked = talk.receive(received, clock.now(), config)
     except PermissionError as refusal:
-        return _plain(403, str(refusal))
+        return plain(403, str(refusal))
     except Rejected as refusal:
-        return _plain(400, str(refusal))
+        return plain(400, str(refusal))
     return _answered(talk, asked, config)
 
 
@@ -55,11 +54,7 @@ def _answered(talk: Talk, asked: Asked, config: ChannelConfig) -> HttpResponse:
         content_type, body = talk.answer(asked, said.words, config, is_refused=said.is_refused)
     except TalkError as error:
         log.warning("%s: %s", talk.PROVIDER, error)
-        return _plain(200, f"That could not be shown here: {error}. Use Midwatch itself.")
+        return plain(200, f"That could not be shown here: {error}. Use Midwatch itself.")
     answer = HttpResponse(body, content_type=content_type)
     answer["Cache-Control"] = "no-store"
     return answer
-
-
-def _plain(status: int, words: str) -> HttpResponse:
-    return HttpResponse(f"{words}\n", status=status, content_type="text/plain; charset=utf-8")

@@ -34,16 +34,15 @@ def hook(request: HttpRequest, provider: str, rest: str = "") -> HttpResponse:
     inbound = inbounds().get(provider)
     if inbound is None:
         return HttpResponseNotFound("no such provider\n", content_type="text/plain; charset=utf-8")
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > BODY_MAX:
-        return _plain(413, f"a callback has {BODY_MAX} bytes at most")
+    if (answer := too_long(request)) is not None:
+        return answer
     config = ChannelConfig(values=channel_values(tuple(inbound.SETTINGS)))
     try:
         reply = inbound.receive(_received(request, rest), config)
     except PermissionError as refusal:
-        return _plain(403, str(refusal))
+        return plain(403, str(refusal))
     except Rejected as refusal:
-        return _plain(400, str(refusal))
+        return plain(400, str(refusal))
     return _answered(inbound, reply)
 
 
@@ -53,7 +52,7 @@ def _received(request: HttpRequest, rest: str) -> InboundRequest:
         path=rest,
         url=settings().public_url + request.get_full_path(),
         method=str(request.method),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=headers_of(request),
         form={name: value for name, value in (request.POST or request.GET).items() if isinstance(value, str)},
         body=body,
     )
@@ -84,5 +83,19 @@ def _words(said: Sequence[Act | StatusReport | Question]) -> str:
     return " ".join(word for word in words if word)
 
 
-def _plain(status: int, words: str) -> HttpResponse:
+def too_long(request: HttpRequest) -> HttpResponse | None:
+    """The answer to a callback whose body is not even read."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) <= BODY_MAX:
+        return None
+    return plain(413, f"a callback has {BODY_MAX} bytes at most")
+
+
+def headers_of(request: HttpRequest) -> dict[str, str]:
+    """As vendors read them: names in lower case."""
+    return {name.lower(): value for name, value in request.headers.items()}
+
+
+def plain(status: int, words: str) -> HttpResponse:
+    """A sentence for whoever set the provider up."""
     return HttpResponse(f"{words}\n", status=status, content_type="text/plain; charset=utf-8")
