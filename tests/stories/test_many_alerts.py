@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connections, transaction
@@ -15,7 +17,7 @@ from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import change_priority
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.actions import act_on_landing, escalate_now, landing
-from midwatch.respond.notify.actions import claim_deliveries, send_claimed
+from midwatch.respond.notify.actions import claim_deliveries, claiming, send_claimed
 from midwatch.respond.notify.models import Delivery, DeliveryState
 from stories.phones import refuses
 from stories.story import Story, forget_caches
@@ -406,6 +408,35 @@ def test_what_waits_for_its_turn_has_not_failed(story: Story) -> None:
     ben.is_silent()
     assert not Delivery.objects.filter(passed_on_at__isnull=False).exists()
     assert ana.forgets() > 1
+
+
+def test_a_message_handed_over_while_the_limit_is_counted_counts_once(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The receipt of another node's message is written between the two questions of the count."""
+    story.phones("ana")
+    story.policy(steps=[("ana", "0m")])
+    story.arrives(story.source(), {"title": "disk full", "priority": "P1"})
+    story.ticker = Ticker()
+    while story.ticker.tick():
+        pass
+    (sent,) = claim_deliveries("webhook", by="another", limit=1)
+    asked: list[str] = []
+
+    def second(name: str, ask: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+        def asking(*values: Any) -> list[Any]:
+            if asked:
+                send_claimed(sent)
+            asked.append(name)
+            return ask(*values)
+
+        return asking
+
+    for name in ("LEFT_SINCE", "UNDER_WAY"):
+        monkeypatch.setattr(claiming, name, second(name, getattr(claiming, name)))
+    now = clock.now()
+    assert claiming._recent([sent.user_id], "webhook", now - timedelta(minutes=1), ()) == {sent.user_id: [now]}
+    assert len(asked) == 2
 
 
 def test_two_nodes_that_send_at_once_keep_one_persons_limit_and_say_nothing_twice(story: Story) -> None:

@@ -7,7 +7,7 @@ and links; what has no slot at all waits until one is free.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -42,7 +42,7 @@ CLAIMABLE = leases.Claimable(
 LEFT_SINCE = Select(
     lambda users, channel, since: Delivery.objects.filter(
         user_id__in=users, channel=channel, handed_over_at__gt=since
-    ).values_list("user_id", "handed_over_at")
+    ).values_list("pk", "user_id", "handed_over_at")
 )
 UNDER_WAY = Select(
     lambda users, channel, now: Delivery.objects.filter(
@@ -167,7 +167,7 @@ def _within_limits(live: Sequence[Delivery], channel: str, now: datetime) -> lis
     for delivery in live:
         by_user[delivery.user_id].append(delivery)
     _one_node_at_a_time(by_user)
-    recent = _recent(by_user, channel, now - limit.within, [d.pk for d in live])
+    recent = _recent(by_user, channel, now - limit.within, {d.pk for d in live})
     leaving: list[Delivery] = []
     for user_id, wanted in by_user.items():
         free = max(0, limit.at_most - len(recent[user_id]))
@@ -187,18 +187,19 @@ def _one_node_at_a_time(user_ids: Iterable[int]) -> None:
         )
 
 
-def _recent(user_ids: Iterable[int], channel: str, since: datetime, but: Sequence[int]) -> dict[int, list[datetime]]:
+def _recent(user_ids: Iterable[int], channel: str, since: datetime, but: Collection[int]) -> dict[int, list[datetime]]:
     """When messages left lately, by person; those under way right now count as just left."""
     now = clock.now()
     users = set(user_ids)
     found: dict[int, list[datetime]] = defaultdict(list)
-    for user_id, at in LEFT_SINCE(users, channel, since):
+    # In this order: one that another node hands over between the two questions is found twice, and not in neither.
+    under_way = {pk: user_id for pk, user_id in UNDER_WAY(users, channel, now) if pk not in but}
+    for pk, user_id, at in LEFT_SINCE(users, channel, since):
+        under_way.pop(pk, None)
         if at is None or at <= now + SOON:  # later: the clock was set back, and nobody is to wait for that moment
             found[user_id].append(at or now)
-    excepted = set(but)
-    for pk, user_id in UNDER_WAY(users, channel, now):
-        if pk not in excepted:
-            found[user_id].append(now)
+    for user_id in under_way.values():
+        found[user_id].append(now)
     return found
 
 
