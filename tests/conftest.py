@@ -42,6 +42,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "midwatch.django_settings"
 import django  # noqa: E402 - it reads the environment above
 
 django.setup()  # conftest files of folders import models before pytest-django gets to it
+
+import emptying  # noqa: E402 - it needs Django
+
+emptying.instead_of_flush()
 # Workers inherit the environment, and must not read settings before their own data directory is set above.
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
