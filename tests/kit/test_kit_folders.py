@@ -12,13 +12,26 @@ from midwatch.core.integration import channels, inbounds, sources, vendors
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "src" / "midwatch" / "integrations"
-CAPABILITIES = {"source.py", "channel.py", "inbound.py", "chat.py", "talk.py", "publisher.py"}
+CAPABILITIES = {"source.py", "channel.py", "inbound.py", "chat.py", "talk.py", "publisher.py", "runner.py"}
 PERMITTED = {"integration", "talking", "net", "payload", "text", "text_sms", "webhook_v4"}
+PERMITTED_RUNNERS = PERMITTED | {"programs", "running"}
 # Of the standard library shapes, text and signatures are enough: no files, no sockets, no clock.
 STANDARD = {
     "__future__", "base64", "collections", "dataclasses", "datetime", "email", "hashlib", "hmac", "html", "json", "re",
     "typing", "urllib", "uuid", "xml",
 }  # fmt: skip
+# An executor starts programs and writes the files that they read, in the step's own directory; waiting is core's.
+STANDARD_RUNNERS = STANDARD | {
+    "asyncio",
+    "concurrent",
+    "functools",
+    "os",
+    "pathlib",
+    "shlex",
+    "shutil",
+    "sys",
+    "threading",
+}
 
 
 def imported(path: Path) -> list[str]:
@@ -56,21 +69,23 @@ def test_a_folder_is_whole(vendor: str) -> None:
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: str(path.relative_to(FOLDER)))
 def test_vendors_know_the_protocol_and_nothing_else(path: Path) -> None:
     vendor = path.relative_to(FOLDER).parts[0]
+    is_runner = (path.parent / "runner.py").exists()
+    permitted, standard = (PERMITTED_RUNNERS, STANDARD_RUNNERS) if is_runner else (PERMITTED, STANDARD)
     for name in imported(path):
         if name.startswith("midwatch.integrations."):
             assert name.startswith(f"midwatch.integrations.{vendor}."), f"{path}: vendors do not know each other"
         elif name.startswith("midwatch"):
             part = name.partition("midwatch.core.")[2].partition(".")[0]
-            assert part in PERMITTED, f"{path} imports {name}"
+            assert part in permitted, f"{path} imports {name}"
         else:
-            assert name.partition(".")[0] in STANDARD, f"{path} imports {name}"
+            assert name.partition(".")[0] in standard, f"{path} imports {name}"
     assert len(path.read_text().splitlines()) <= 300, "a vendor file is short enough to review on a phone"
 
 
 def test_no_django_inside() -> None:
     program = (
         "import sys; from midwatch.core.integration import *; from midwatch.core import integration as i;"
-        "i.sources(); i.channels(); i.inbounds(); print(sorted(m for m in sys.modules if m.split('.')[0] == 'django'))"
+        "i.sources(); i.channels(); i.inbounds(); i.runners(); print(sorted(m for m in sys.modules if m.split('.')[0] == 'django'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
