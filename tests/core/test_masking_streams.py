@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from midwatch.prepare.runbooks.masking import MASK, Patterns, forms, masked
+from midwatch.core.masking import MASK, Mask, MaskedStreams, forms
 
 # A few letters, so that secrets overlap with themselves, with each other and with the text.
 LETTERS = "abA1 \n'\"\\/%é"
@@ -27,10 +27,10 @@ PIECES = st.lists(st.text(LETTERS, max_size=12), max_size=12)
 @example(["abcd", "cdef"], ["abc", "de", "f"])
 @example(["abab"], ["abab", "abab"])
 def test_cuts_make_no_difference(secrets: list[str], pieces: list[str]) -> None:
-    patterns = Patterns(secrets)
-    stream = patterns.stream()
+    mask = Mask(secrets)
+    stream = mask.stream()
     out = "".join(stream.feed(piece) for piece in pieces) + stream.end()
-    assert out == plainly(patterns.words, "".join(pieces))
+    assert out == plainly(mask.words, "".join(pieces))
 
 
 def plainly(words: tuple[str, ...], text: str) -> str:
@@ -52,7 +52,7 @@ def test_no_secret_comes_out(secrets: list[str], pieces: list[str], data: st.Dat
     secret = data.draw(st.sampled_from(secrets))
     at = data.draw(st.integers(0, len(pieces)))
     cut = data.draw(st.integers(0, len(secret)))
-    stream = Patterns(secrets).stream()
+    stream = Mask(secrets).stream()
     given_pieces = [*pieces[:at], secret[:cut], secret[cut:], *pieces[at:]]
     said = [stream.feed(piece) for piece in given_pieces] + [stream.end()]
     for piece in said:
@@ -62,7 +62,7 @@ def test_no_secret_comes_out(secrets: list[str], pieces: list[str], data: st.Dat
 
 
 def test_what_cannot_become_a_secret_is_not_held_back() -> None:
-    stream = Patterns(["hunter22"]).stream()
+    stream = Mask(["hunter22"]).stream()
     assert stream.feed("password: ") == "password: "
     assert stream.feed("xhunt") == "x"
     assert stream.feed("ing\n") == "hunting\n"
@@ -82,6 +82,7 @@ AWKWARD = [
 @pytest.mark.parametrize("secret", AWKWARD)
 def test_forms_that_programs_write(secret: str) -> None:
     raw = secret.encode()
+    mask = Mask([secret])
     for written in (
         secret,
         shlex.quote(secret),
@@ -104,7 +105,7 @@ def test_forms_that_programs_write(secret: str) -> None:
         *(base64.b64encode(b"user:"[before:] + raw + b"@host").decode() for before in range(4)),
         base64.encodebytes(raw).decode(),
     ):
-        shown = masked(f"before {written} after", [secret])
+        shown = mask.text(f"before {written} after")
         assert shown.startswith("before ")
         assert shown.endswith(" after")
         assert MASK in shown
@@ -114,16 +115,26 @@ def test_forms_that_programs_write(secret: str) -> None:
 
 def test_each_line_of_a_key_is_hidden() -> None:
     key = "-----BEGIN KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5v\nAAAAAAAAAAEAAAGXAAAAB3NzaC1y\n}\n-----END KEY-----\n"
-    shown = masked("read line: b3BlbnNzaC1rZXktdjEAAAAABG5v\r\nread line: AAAAAAAAAAEAAAGXAAAAB3NzaC1y\r\n}", [key])
+    shown = Mask([key]).text("read line: b3BlbnNzaC1rZXktdjEAAAAABG5v\r\nread line: AAAAAAAAAAEAAAGXAAAAB3NzaC1y\r\n}")
     assert shown == f"read line: {MASK}\r\nread line: {MASK}\r\n}}"
 
 
 def test_too_short_values_are_nobody_s_secret() -> None:
     assert forms("abc") == set()
-    assert masked("abc", ["abc", ""]) == "abc"
+    assert Mask(["abc", ""]).text("abc") == "abc"
 
 
 def test_a_stream_can_be_used_again_after_its_end() -> None:
-    stream = Patterns(["secret"]).stream()
+    stream = Mask(["secret"]).stream()
     assert stream.feed("sec") + stream.end() == "sec"
     assert stream.feed("ret") + stream.end() == "ret"
+
+
+def test_streams_are_kept_apart_and_nothing_is_lost() -> None:
+    streams = MaskedStreams(Mask(["password1"]))
+    assert streams.feed("the pass", "stdout", "a") == "the "
+    assert streams.feed("word1", "stdout", "b") == "word1"
+    assert streams.feed("age", "stdout", "a") == "passage"
+    assert streams.feed("pass", "stderr", "a") == ""
+    assert streams.rest() == [("pass", "stderr", "a")]
+    assert streams.rest() == []
