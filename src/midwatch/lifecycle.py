@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`package`: dotted below `midwatch`. `question`: what it answers. `wing`: ground, respond, learn or roof."""
+    """`package`: dotted below `midwatch`. `question`: what it answers. `wing`: ground, prepare, respond, learn or roof."""
 
     package: str
     title: str
@@ -24,6 +24,7 @@ LIFECYCLE: tuple[Step, ...] = (
     Step("core", "Core", "What does every room stand on?", "ground"),
     Step("people", "People", "Who are we, in which teams, and how is each of us reached?", "ground"),
     Step("catalog", "Services", "What do we run, and who owns it?", "ground"),
+    Step("prepare.runbooks", "Runbooks", "What do we do when it breaks, and is it proven?", "prepare"),
     Step("respond.oncall", "On call", "Who answers now, until when, and who is next?", "respond"),
     Step("respond.alerts", "Alerts", "What is wrong, since when, and who has it?", "respond"),
     Step("respond.notify", "Notifications", "Did the message reach the person, and how do we know?", "respond"),

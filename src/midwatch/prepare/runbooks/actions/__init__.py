@@ -1,0 +1,13 @@
+"""Every write of runbooks, by intent. A refusal is a `ValueError` whose text says what to do instead."""
+
+from __future__ import annotations
+
+from midwatch.prepare.runbooks.actions.documents import (
+    RunbookFields,
+    change_step_switch,
+    delete_runbook,
+    revise,
+    save_runbook,
+)
+
+__all__ = ["RunbookFields", "change_step_switch", "delete_runbook", "revise", "save_runbook"]
