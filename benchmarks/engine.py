@@ -200,6 +200,28 @@ def stepping(count: int) -> list[Figure]:
     ]
 
 
+def answering(count: int) -> list[Figure]:
+    """What follows from `count` acknowledgements: the event between the rooms, done."""
+    from midwatch.core.actor import ENGINE
+    from midwatch.engine.reactions import react
+    from midwatch.respond.alerts.actions import acknowledge_alert
+    from midwatch.respond.alerts.models import Alert
+
+    def all_of_them() -> None:
+        while react():
+            pass
+
+    all_of_them()
+    for alert in Alert.objects.filter(status="firing").order_by("-pk")[:count]:
+        acknowledge_alert(alert, ENGINE)
+    with Counted() as counted:
+        _, cpu = timed(all_of_them)
+    return [
+        Figure("what follows from an acknowledgement, CPU", cpu / count * 1e6, "us/event"),
+        Figure("statements of what follows from an acknowledgement", counted.statements / count, ""),
+    ]
+
+
 def looking(count: int) -> list[Figure]:
     """The look for due work beside `count` rows that are over."""
     from django.db import connection, transaction
@@ -264,6 +286,7 @@ def main() -> None:
         figures = draining(source, count, "distinct", "distinct alerts", ">= 2000")
         figures += draining(source, count, "repeat", "repeats", None)
         figures += counting(source)
+        figures += answering(min(count, 1_000))
         arrive(source, max(0, due - 3 * count), "due")
         drained()
         figures += stepping(due)

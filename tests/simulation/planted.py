@@ -17,6 +17,7 @@ from django.db import transaction
 
 from midwatch.core import clock, leases
 from midwatch.core.models import OutboxEvent
+from midwatch.core.rows import insert_rows
 from midwatch.engine import events, reactions
 from midwatch.engine.pools import ChannelPool
 from midwatch.intake import sqlite_log
@@ -163,7 +164,7 @@ def log_ids_are_reused() -> None:
 def passed_on_step_is_lost() -> None:
     """Every method failed, and nobody tells the escalation: it waits for a hand-over that never comes."""
     facts_of = running._facts
-    reactions.REACTIONS = {**reactions.REACTIONS, "page.failed": ()}
+    reactions.REACTIONS = {**reactions.REACTIONS, "page.failed": {}}
     decide.HAND_OVER_WITHIN = timedelta(days=1)
     running._facts = lambda escalation, batch: replace(facts_of(escalation, batch), has_failed=False)
 
@@ -171,22 +172,22 @@ def passed_on_step_is_lost() -> None:
 @planted
 def given_back_is_forgotten() -> None:
     """Who gives an alert back changes its state, and nothing follows."""
-    reactions.REACTIONS = {**reactions.REACTIONS, "alert.unacknowledged": ()}
+    reactions.REACTIONS = {**reactions.REACTIONS, "alert.unacknowledged": {}}
 
 
 @planted
 def reaction_is_done_before_it_is() -> None:
     """What follows is marked as done in a transaction of its own: a crash between loses it."""
 
-    def in_two(event: Any) -> bool:
+    def in_two(event: Any, further: list[Any]) -> list[Any]:
         with transaction.atomic():
             mine = OutboxEvent.objects.filter(pk=event.pk, done_at=None, claimed_until=event.claimed_until)
             is_mine = mine.update(done_at=clock.now(), claimed_until=None)
         if is_mine:
             with transaction.atomic():
-                for follow in reactions.REACTIONS[event.name]:
-                    follow(event.payload)
-        return True
+                reactions.follow_up(event)
+                insert_rows(further)
+        return further if is_mine else []
 
     reactions._in_one_transaction = in_two
 

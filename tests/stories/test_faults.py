@@ -13,6 +13,8 @@ import pytest
 from django.db import OperationalError, transaction
 
 from midwatch.core import clock
+from midwatch.core.actor import ENGINE
+from midwatch.core.checks import reactions as reactions_check
 from midwatch.core.models import OutboxEvent
 from midwatch.core.text_sms import gsm7_length
 from midwatch.engine import events, reactions, tick
@@ -21,6 +23,9 @@ from midwatch.people.models import NotificationRule
 from midwatch.respond.alerts.models import Alert, SourceProblem
 from midwatch.respond.escalation.actions import answers, running
 from midwatch.respond.escalation.models import Escalation
+from midwatch.respond.incidents import actions as incidents
+from midwatch.respond.incidents.actions.declaring import Declaration, declare_incident
+from midwatch.respond.incidents.models import Entry
 from midwatch.respond.notify.actions import deliveries, pages, send_claimed
 from midwatch.respond.notify.actions.deliveries import compose
 from midwatch.respond.notify.models import Delivery
@@ -160,6 +165,50 @@ def test_a_reaction_that_fails_stops_no_other_and_is_put_aside_after_a_while(
     assert story.quarantined() == ["alert.acknowledged"]
     assert "a bug of ours" in OutboxEvent.objects.exclude(quarantined_at=None).get().problem
     ben.is_silent()  # the pages themselves look at the state: nobody is called for what is taken
+
+
+@pytest.mark.parametrize("failing", ["incidents", "escalation"])
+def test_a_room_that_fails_undoes_and_delays_no_other_room_that_follows_the_same_event(
+    story: Story, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """Once both shared a transaction: a bug in incidents undid the answer to a page, and after eight tries lost it."""
+    story.expected_failures = {"reaction alert.acknowledged", f"reaction alert.acknowledged of {failing}"}
+    ana, ben = story.phones("ana", "ben")
+    story.policy(steps=[(["ana", "ben"], "0m")])
+    alert = story.fires(title="disk full")
+    incident = declare_incident(Declaration(title="Checkout is down", severity="SEV2", alert=alert), ENGINE)
+    story.settle()
+    ana.forgets(), ben.forgets()
+
+    def breaks(*_: object) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    room = {"incidents": (incidents, "on_alert_acknowledged"), "escalation": (answers, "on_acknowledged")}
+    with monkeypatch.context() as bug:
+        bug.setattr(*room[failing], breaks)
+        ana.acknowledges(alert)
+        story.settle()
+        told = [entry.text for entry in Entry.objects.filter(incident=incident)]
+        assert any("acknowledged" in one for one in told) == (failing == "escalation")
+        if failing == "incidents":
+            ben.is_told("Ana has #1")
+        waiting = OutboxEvent.objects.get(done_at=None, name="alert.acknowledged")
+        assert (waiting.follower, waiting.quarantined_at) == (failing, None)
+        story.forward(minutes=20)
+        aside = OutboxEvent.objects.exclude(quarantined_at=None).get()
+        assert (aside.name, aside.follower) == ("alert.acknowledged", failing)
+        assert f"alert.acknowledged of {failing}: ZeroDivisionError" in reactions_check().sentence
+    others = OutboxEvent.objects.filter(name="alert.acknowledged").exclude(pk=aside.pk)
+    assert [one.done_at is not None for one in others] == [True]
+    assert OutboxEvent.objects.filter(attempts__gt=0).count() == 1  # the other one was done once, and at once
+
+
+def test_an_event_that_concerns_one_room_alone_writes_no_row_for_the_other(story: Story) -> None:
+    (ana,) = story.phones("ana")
+    story.policy(steps=[("ana", "0m")])
+    ana.acknowledges(story.fires(title="disk full"))
+    story.settle()
+    assert [one.follower for one in OutboxEvent.objects.filter(name="alert.acknowledged")] == [""]
 
 
 def test_a_step_that_fails_stops_no_other_and_is_tried_again(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:

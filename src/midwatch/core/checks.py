@@ -230,8 +230,9 @@ def reactions() -> Check:
     given_up = OutboxEvent.objects.exclude(quarantined_at=None).filter(done_at=None)
     count = given_up.count()
     if count:
-        last = given_up.order_by("-id").values_list("name", "problem").first()
-        text = f"{count} could not be acted on; the last: {last[0]}: {last[1]}" if last else f"{count} could not"
+        name, follower, problem = given_up.order_by("-id").values_list("name", "follower", "problem")[0]
+        room = f" of {follower}" if follower else ""
+        text = f"{count} could not be acted on; the last: {name}{room}: {problem}"
         return Check("outbox", question, "failed", text, "report it with the log; nothing else waits for these")
     return Check("outbox", question, "ok", "nothing had to be put aside")
 

@@ -30,7 +30,8 @@ class OutboxEvent(Quick):
     """Something happened that a higher room may react to; committed with the change itself.
 
     `engine/reactions.py` does what follows from it; a reaction commits with `done_at`. One that keeps failing is
-    quarantined, visible in the doctor and the metrics, and never stops the rest.
+    quarantined, visible in the doctor and the metrics, and never stops the rest. `follower`: the one room whose reaction
+    this is, where several follow the event, or it failed; "": the lowest one's, which writes the rows of the others.
     """
 
     name = models.CharField(max_length=80)
@@ -42,6 +43,7 @@ class OutboxEvent(Quick):
     done_at = models.DateTimeField(null=True)
     quarantined_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=500, default="", db_default="")
+    follower = models.CharField(max_length=40, default="", db_default="")
 
     class Meta:
         indexes = [

@@ -195,7 +195,7 @@ def _name(row: Model) -> str:
         case Source():
             return f"source {row.name}"
         case OutboxEvent():
-            return f"{row.name} {row.pk}"
+            return f"{row.name} {row.follower} {row.pk}".replace("  ", " ")
     return f"{type(row).__name__.lower()} {row.pk}"
 
 
@@ -438,7 +438,7 @@ def no_lease_is_far(look: Look) -> Violation | None:
 
 def every_reaction_ran(look: Look) -> Violation | None:
     aside = OutboxEvent.objects.exclude(quarantined_at=None).filter(done_at=None).order_by("pk")
-    rows = (f"{one.name} {one.pk}: {one.problem[:100]}" for one in _rows(look, aside))
+    rows = (f"{_name(one)}: {one.problem[:100]}" for one in _rows(look, aside))
     text = "what follows from something that happened kept failing and was put aside"
     return _found(look, "outbox.quarantined", text, REPORT, rows)
 

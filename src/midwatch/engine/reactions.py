@@ -2,12 +2,17 @@
 
 Each handler reads the state as it is now, so a reaction that comes late or twice does no harm. One that keeps failing is
 put aside, visible, and never stops the rest.
+
+Where several rooms follow one event, the lowest one's reaction commits with the event, and with a row of the outbox for each
+other: from then on each has its own transaction, tries and end. A bug in incidents undoes no answer to a page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -16,6 +21,7 @@ from midwatch.core import clock, leases
 from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
+from midwatch.core.rows import insert_rows
 from midwatch.learn.postmortems import actions as postmortems
 from midwatch.learn.postmortems.actions.publishing import external_text, notices_of
 from midwatch.learn.postmortems.actions.reminding import on_opened
@@ -36,6 +42,17 @@ CLAIMABLE = leases.Claimable(
 LEASE = timedelta(seconds=10)
 ATTEMPTS_MAX = 8
 Handler = Callable[[Mapping[str, Any]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A room that follows seldom: `concerns` is asked first, so that it costs no row where there is nothing for it."""
+
+    concerns: Callable[[Mapping[str, Any]], bool]
+    follow: Handler
+
+    def __call__(self, payload: Mapping[str, Any]) -> object:
+        return self.follow(payload)
 
 
 def _config_refused(payload: Mapping[str, Any]) -> None:
@@ -59,18 +76,18 @@ def _person_missing(payload: Mapping[str, Any]) -> None:
         page_somebody(str(payload["sentence"]), ENGINE, priority="P2", user=administrator)
 
 
+def _of_incident(payload: Mapping[str, Any]) -> bool:
+    return incidents.concerns_incident(payload["alert"])
+
+
 def _acknowledged(payload: Mapping[str, Any]) -> None:
     """Whoever answered an alert answered for its incidents too: a provisional IC makes room for them (R1)."""
-    if not incidents.concerns_incident(payload["alert"]):
-        return
     alert = Alert.objects.select_related("acknowledged_by").filter(pk=payload["alert"]).first()
     if alert is not None and alert.acknowledged_by is not None:
         incidents.on_alert_acknowledged(alert, actor_of(alert.acknowledged_by, "engine"), alert.acknowledged_by)
 
 
 def _resolved(payload: Mapping[str, Any]) -> None:
-    if not incidents.concerns_incident(payload["alert"]):
-        return
     alert = Alert.objects.select_related("resolved_by").filter(pk=payload["alert"]).first()
     if alert is not None:
         by = actor_of(alert.resolved_by, "engine") if alert.resolved_by else Actor("its source", "engine")
@@ -81,11 +98,17 @@ def _incident(incident_id: int) -> Incident | None:
     return Incident.objects.select_related("service", "team").filter(pk=incident_id).first()
 
 
-def _declared(payload: Mapping[str, Any]) -> None:
-    """Before anybody repairs anything: what was so is kept. And places to talk are wished for."""
+def _snapshot(payload: Mapping[str, Any]) -> None:
+    """Before anybody repairs anything: what was so is kept."""
     incident = _incident(payload["incident"])
     if incident is not None and not incident.is_backfilled:
         incidents.take_snapshot(incident, ENGINE, reason="declared")
+
+
+def _open_channels(payload: Mapping[str, Any]) -> None:
+    """Places to talk are wished for."""
+    incident = _incident(payload["incident"])
+    if incident is not None and not incident.is_backfilled:
         incidents.open_channels(incident)
 
 
@@ -106,75 +129,137 @@ def _postmortem_published(payload: Mapping[str, Any]) -> None:
         statuspage.publish_postmortem(notice, by)
 
 
-REACTIONS: Mapping[str, tuple[Handler, ...]] = {
-    "alert.acknowledged": (lambda p: answers.on_acknowledged(p["alert"]), _acknowledged),
-    "alert.confirmed": (lambda p: answers.on_confirmed(p["alert"]),),
-    "alert.unacknowledged": (lambda p: answers.on_unacknowledged(p["alert"]),),
-    "alert.resolved": (lambda p: answers.on_resolved(p["alert"]), _resolved),
-    "alert.reopened": (lambda p: answers.on_reopened(p["alert"]),),
-    "alert.snoozed": (lambda p: answers.on_snoozed(p["alert"]),),
-    "alert.raised": (lambda p: answers.on_raised(p["alert"]),),
-    "page.failed": (lambda p: answers.on_page_failed(p["alert"]),),
-    "escalation.joined": (lambda p: answers.on_joined(p["escalation"]),),
-    "maintenance.started": (lambda p: answers.on_maintenance_started(p["service"]),),
-    "maintenance.ended": (lambda p: answers.on_maintenance_ended(p["service"]),),
-    "config.refused": (_config_refused,),
-    "person.missing": (_person_missing,),
-    "incident.declared": (_declared,),
-    "incident.role_taken": (
-        lambda p: telling.on_role_taken(p["incident"], p["role"], p["user"], p["by"]),
-        _channels_show,
-    ),
-    "incident.role_offered": (lambda p: telling.on_role_offered(p["hand_over"]),),
-    "incident.role_declined": (lambda p: telling.on_role_declined(p["hand_over"]),),
-    "incident.severity_changed": (_channels_show, lambda p: postmortems.on_incident_resolved(p["incident"])),
-    "incident.impact_changed": (lambda p: incidents.keep_outage(p["window"], p["incident"]),),
-    "incident.resolved": (lambda p: postmortems.on_incident_resolved(p["incident"]),),
-    "incident.reopened": (_channels_show,),
-    "incident.closed": (_channels_show, lambda p: incidents.end_powers(p["incident"])),
-    "incident.update_published": (lambda p: statuspage.incident_said(p["update"]),),
-    "postmortem.opened": (lambda p: on_opened(p["postmortem"]),),
-    "postmortem.waived": (),
-    "postmortem.published": (_postmortem_published,),
-    "outage.changed": (lambda p: statuspage.outage_changed(p["outage"]),),
-    "statuspage.update.published": (subscribers.fan_out_update,),
-    "statuspage.component.changed": (subscribers.fan_out_change,),
-    "statuspage.maintenance.reminder": (subscribers.fan_out_reminder,),
-    "statuspage.postmortem.published": (subscribers.fan_out_postmortem,),
+# Event -> room -> what it does, the lowest room first.
+REACTIONS: Mapping[str, Mapping[str, Handler]] = {
+    "alert.acknowledged": {
+        "escalation": lambda p: answers.on_acknowledged(p["alert"]),
+        "incidents": Asked(_of_incident, _acknowledged),
+    },
+    "alert.confirmed": {"escalation": lambda p: answers.on_confirmed(p["alert"])},
+    "alert.unacknowledged": {"escalation": lambda p: answers.on_unacknowledged(p["alert"])},
+    "alert.resolved": {
+        "escalation": lambda p: answers.on_resolved(p["alert"]),
+        "incidents": Asked(_of_incident, _resolved),
+    },
+    "alert.reopened": {"escalation": lambda p: answers.on_reopened(p["alert"])},
+    "alert.snoozed": {"escalation": lambda p: answers.on_snoozed(p["alert"])},
+    "alert.raised": {"escalation": lambda p: answers.on_raised(p["alert"])},
+    "page.failed": {"escalation": lambda p: answers.on_page_failed(p["alert"])},
+    "escalation.joined": {"escalation": lambda p: answers.on_joined(p["escalation"])},
+    "maintenance.started": {"escalation": lambda p: answers.on_maintenance_started(p["service"])},
+    "maintenance.ended": {"escalation": lambda p: answers.on_maintenance_ended(p["service"])},
+    "config.refused": {"escalation": _config_refused},
+    "person.missing": {"escalation": _person_missing},
+    "incident.declared": {"evidence": _snapshot, "channels": _open_channels},
+    "incident.role_taken": {
+        "incidents": lambda p: telling.on_role_taken(p["incident"], p["role"], p["user"], p["by"]),
+        "channels": _channels_show,
+    },
+    "incident.role_offered": {"incidents": lambda p: telling.on_role_offered(p["hand_over"])},
+    "incident.role_declined": {"incidents": lambda p: telling.on_role_declined(p["hand_over"])},
+    "incident.severity_changed": {
+        "channels": _channels_show,
+        "postmortems": lambda p: postmortems.on_incident_resolved(p["incident"]),
+    },
+    "incident.impact_changed": {"availability": lambda p: incidents.keep_outage(p["window"], p["incident"])},
+    "incident.resolved": {"postmortems": lambda p: postmortems.on_incident_resolved(p["incident"])},
+    "incident.reopened": {"channels": _channels_show},
+    "incident.closed": {
+        "powers": lambda p: incidents.end_powers(p["incident"]),
+        "channels": _channels_show,
+    },
+    "incident.update_published": {"statuspage": lambda p: statuspage.incident_said(p["update"])},
+    "postmortem.opened": {"postmortems": lambda p: on_opened(p["postmortem"])},
+    "postmortem.waived": {},
+    "postmortem.published": {"statuspage": _postmortem_published},
+    "outage.changed": {"statuspage": lambda p: statuspage.outage_changed(p["outage"])},
+    "statuspage.update.published": {"subscribers": subscribers.fan_out_update},
+    "statuspage.component.changed": {"subscribers": subscribers.fan_out_change},
+    "statuspage.maintenance.reminder": {"subscribers": subscribers.fan_out_reminder},
+    "statuspage.postmortem.published": {"subscribers": subscribers.fan_out_postmortem},
 }
 
 
 def react(*, limit: int = 50) -> int:
-    """Do what follows from what happened. Returns how many events were due."""
+    """Do what follows from what happened. Returns how many events were due.
+
+    What failed before, and what higher rooms do, comes last: slow or broken, it delays nobody's answer.
+    """
     events = leases.claim_due(CLAIMABLE, now=clock.now(), lease=LEASE, limit=limit)
-    for event in events:
+    further: list[OutboxEvent] = []
+    for event in sorted(events, key=lambda one: one.attempts > 0 or bool(one.follower)):
+        further += _react_to(event)
+    for event in further:
         _react_to(event)
     return len(events)
 
 
-def _react_to(event: OutboxEvent) -> None:
+def _react_to(event: OutboxEvent) -> list[OutboxEvent]:
+    """One room's reaction. Returns the rows of the further rooms that follow the same event, claimed."""
+    further = _further(event)
     failures: list[Exception] = []
-    is_done = guarded(
-        f"reaction {event.name}", lambda: _in_one_transaction(event), otherwise=False, on_failure=failures.append
+    room = f" of {event.follower}" if event.follower else ""
+    written = guarded(
+        f"reaction {event.name}{room}",
+        lambda: _in_one_transaction(event, further),
+        otherwise=None,
+        on_failure=failures.append,
     )
-    if is_done:
-        return
+    return _try_again(event, further, failures[0]) if written is None else written
+
+
+def _further(event: OutboxEvent) -> list[OutboxEvent]:
+    """What the higher rooms have to do, where they have something to do: to be written with the lowest one's reaction."""
+    if event.follower:
+        return []
+    now = clock.now()
+    return [
+        OutboxEvent(
+            name=event.name,
+            follower=room,
+            payload=event.payload,
+            created_at=event.created_at,
+            due_at=now,
+            claimed_until=now + LEASE,
+        )
+        for room, follow in list(REACTIONS.get(event.name, {}).items())[1:]
+        if not isinstance(follow, Asked)
+        # If it cannot even be asked, it is tried like any other reaction, and put aside if need be.
+        or guarded(f"who follows {event.name}", partial(follow.concerns, event.payload), otherwise=True)
+    ]
+
+
+def _in_one_transaction(event: OutboxEvent, further: list[OutboxEvent]) -> list[OutboxEvent]:
+    with transaction.atomic():
+        mine = OutboxEvent.objects.filter(pk=event.pk, done_at=None, claimed_until=event.claimed_until)
+        if not mine.update(done_at=clock.now(), claimed_until=None):
+            return []
+        follow_up(event)
+        insert_rows(further)
+    return further
+
+
+def follow_up(event: OutboxEvent) -> None:
+    """What the event's room does; the lowest one's, while none is named."""
+    rooms = REACTIONS[event.name]
+    for room in [event.follower] if event.follower else list(rooms)[:1]:
+        rooms[room](event.payload)
+
+
+def _try_again(event: OutboxEvent, further: list[OutboxEvent], failure: Exception) -> list[OutboxEvent]:
+    """The reaction failed: later again, or put aside. The higher rooms do not wait for it."""
     now = clock.now()
     attempts = event.attempts + 1
     with transaction.atomic():
-        OutboxEvent.objects.filter(pk=event.pk, done_at=None).update(
+        mine = OutboxEvent.objects.filter(pk=event.pk, done_at=None, claimed_until=event.claimed_until)
+        is_mine = mine.update(
             attempts=attempts,
             claimed_until=None,
             due_at=now + timedelta(seconds=min(2**attempts, 300)),
-            problem=f"{type(failures[0]).__name__}: {failures[0]}"[:500],
+            follower=next(iter(REACTIONS[event.name])) if further else event.follower,
+            problem=f"{type(failure).__name__}: {failure}"[:500],
             quarantined_at=now if attempts >= ATTEMPTS_MAX else None,
         )
-
-
-def _in_one_transaction(event: OutboxEvent) -> bool:
-    with transaction.atomic():
-        mine = OutboxEvent.objects.filter(pk=event.pk, done_at=None, claimed_until=event.claimed_until)
-        if mine.update(done_at=clock.now(), claimed_until=None):
-            for follow in REACTIONS[event.name]:
-                follow(event.payload)
-    return True
+        if is_mine:
+            insert_rows(further)
+    return further if is_mine else []
