@@ -3,5 +3,15 @@
 from __future__ import annotations
 
 from midwatch.prepare.runbooks.queries.finding import execution, runbook_named, visible_executions, visible_to
+from midwatch.prepare.runbooks.queries.proving import Proof, evidence, evidence_of, evidence_of_steps
 
-__all__ = ["execution", "runbook_named", "visible_executions", "visible_to"]
+__all__ = [
+    "Proof",
+    "evidence",
+    "evidence_of",
+    "evidence_of_steps",
+    "execution",
+    "runbook_named",
+    "visible_executions",
+    "visible_to",
+]
