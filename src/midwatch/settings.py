@@ -148,6 +148,26 @@ def _check_network(word: str) -> None:
         ) from None
 
 
+def _programs(raw: str) -> tuple[str, ...]:
+    for word in _words(raw):
+        if "/" in word and not word.startswith("/"):
+            raise ValueError(f"{word!r}: give names such as bash, or whole paths such as /usr/bin/bash, with spaces")
+    return _words(raw)
+
+
+def _program(raw: str) -> str:
+    if raw.strip() and not raw.strip().startswith("/"):
+        raise ValueError("give the whole path, /opt/ansible/bin/ansible-runner")
+    return raw.strip()
+
+
+def _user(raw: str) -> str:
+    value = raw.strip()
+    if value and not all(character.isalnum() or character in "._-$" for character in value):
+        raise ValueError("give the name of a user of this machine")
+    return value
+
+
 def _level(raw: str) -> str:
     if raw.strip().lower() not in {"debug", "info", "warning", "error"}:
         raise ValueError("write debug, info, warning or error")
@@ -272,6 +292,29 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("WEB_THREADS", "8", _whole(1, 64, "threads"), "Pages served at the same time by one web process."),
     Setting("CHANNEL_THREADS", "4", _whole(1, 64, "threads"), "Messages under way at the same time, for each channel."),
+    Setting(
+        "LOCAL_PROGRAMS",
+        "",
+        _programs,
+        "Programs that runbooks written in the web or by the API may run on this machine: bash python3 /usr/local/bin/restart.",
+    ),
+    Setting(
+        "LOCAL_USER",
+        "",
+        _user,
+        "Whom programs of runbooks run as; Midwatch must be root for another one. Default: nobody for root, else Midwatch's own user.",
+    ),
+    Setting("LOCAL_CPU_SECONDS", "600", _whole(1, 604_800, "seconds"), "Processor time of one program of a runbook."),
+    Setting("LOCAL_MEMORY_MIB", "2048", _whole(16, 1_000_000, "MiB"), "Memory of one such program."),
+    Setting("LOCAL_FILE_MIB", "1024", _whole(1, 1_000_000, "MiB"), "The largest file that one such program writes."),
+    Setting("LOCAL_OPEN_FILES", "1024", _whole(32, 65_536, "files"), "Files that one such program has open."),
+    Setting("LOCAL_PROCESSES", "256", _whole(8, 100_000, "processes"), "Processes and threads that they may start."),
+    Setting(
+        "ANSIBLE_RUNNER",
+        "",
+        _program,
+        "The program ansible-runner, where it is not beside Midwatch's own: a whole path.",
+    ),
 )
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 
@@ -335,6 +378,14 @@ class Settings:
     storm_other_per_minute: int
     web_threads: int
     channel_threads: int
+    local_programs: tuple[str, ...]
+    local_user: str
+    local_cpu_seconds: int
+    local_memory_mib: int
+    local_file_mib: int
+    local_open_files: int
+    local_processes: int
+    ansible_runner: str
 
     @property
     def is_sqlite(self) -> bool:

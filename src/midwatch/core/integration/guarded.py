@@ -6,12 +6,11 @@ It is one place, so that an executor cannot forget it: `runners()` gives guarded
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 
 from midwatch.core.integration.runners import Outcome, Output, Preview, Runner, RunnerConfig, Task, common_problems
 from midwatch.core.masking import Mask, MaskedStreams
+from midwatch.core.running import fresh_directory, remove_directory
 
 
 class _MaskedOutput:
@@ -61,13 +60,13 @@ class GuardedRunner:
             return Outcome("failed", f"not begun: {problem}")
         mask = Mask(task.secrets.values())
         masked = _MaskedOutput(out, MaskedStreams(mask))
-        own = "" if task.workdir else tempfile.mkdtemp(prefix="midwatch-step-")
+        own = "" if task.workdir else fresh_directory()
         try:
             outcome = self._runner.run(dataclasses.replace(task, workdir=task.workdir or own), masked, config)
         finally:
             masked.close()
             if own:
-                shutil.rmtree(own, ignore_errors=True)
+                remove_directory(own)
         return dataclasses.replace(
             outcome,
             sentence=mask.text(outcome.sentence),

@@ -1,0 +1,166 @@
+"""What every executor needs while a step runs: a directory that leaves nothing behind, and patience with an end.
+
+Comes after the clock; comes before the executors, and before the guard that stands around them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from midwatch.core import clock
+
+LOOK_SECONDS = 0.2
+
+
+class Patience:
+    """A step's time: it ends when it has passed, or when somebody cancels."""
+
+    def __init__(self, seconds: float, is_cancelled: Callable[[], bool]) -> None:
+        self.seconds = seconds
+        self._ends_at = clock.monotonic() + seconds
+        self._is_cancelled = is_cancelled
+
+    def why_over(self) -> Literal["", "cancelled", "timed out"]:
+        if self._is_cancelled():
+            return "cancelled"
+        return "timed out" if clock.monotonic() >= self._ends_at else ""
+
+    def left(self, at_most: float) -> float:
+        """For one request of many: seconds, never less than a tenth."""
+        return max(0.1, min(at_most, self._ends_at - clock.monotonic()))
+
+    def pause(self, seconds: float) -> Literal["", "cancelled", "timed out"]:
+        """Waits, and looks several times a second whether it is over."""
+        until = clock.monotonic() + seconds
+        never = threading.Event()
+        while not (why := self.why_over()) and (left := until - clock.monotonic()) > 0:
+            never.wait(min(LOOK_SECONDS, left))
+        return why
+
+
+def fresh_directory() -> str:
+    """A private directory for one step. Whoever makes it removes it. Its neighbours cannot list it."""
+    root = Path(tempfile.gettempdir()) / f"midwatch-steps-{os.geteuid()}"
+    root.mkdir(mode=0o711, exist_ok=True)
+    found = root.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(f"{root} belongs to somebody else: remove it")
+    if found.st_mode & 0o777 != 0o711:
+        root.chmod(0o711)
+    return tempfile.mkdtemp(prefix=secrets.token_hex(8), dir=root)
+
+
+def remove_directory(path: str) -> None:
+    """With all that programs left in it, whatever modes they gave it."""
+
+    def open_and_try_again(function: Callable[..., object], name: str, _: object) -> None:
+        try:
+            os.chmod(os.path.dirname(name), 0o700)
+            os.chmod(name, 0o700, follow_symlinks=True) if not os.path.islink(name) else None
+            function(name)
+        except OSError:
+            pass  # it is said by the caller's check that nothing is left
+
+    shutil.rmtree(path, onerror=open_and_try_again)
+
+
+class Captures:
+    """Values taken from what a step says: NAME gets the rest of the last line that begins with some words.
+
+    No regular expressions: one that is written badly stands still for hours on an odd line.
+    """
+
+    LINE_MAX = 16_384
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        given = settings.get("captures")
+        self._wanted = {str(name): str(words) for name, words in given.items()} if isinstance(given, Mapping) else {}
+        self._partial = ""
+        self._values: dict[str, str] = {}
+
+    def feed(self, text: str) -> None:
+        if not self._wanted:
+            return
+        *lines, self._partial = (self._partial + text).split("\n")
+        self._partial = self._partial[: self.LINE_MAX]
+        for line in lines:
+            self._look(line)
+
+    def _look(self, line: str) -> None:
+        line = line.strip()
+        for name, words in self._wanted.items():
+            if words and line.startswith(words.strip()):
+                self._values[name] = line[len(words.strip()) :].strip()
+
+    def values(self) -> dict[str, str]:
+        self._look(self._partial)
+        return dict(self._values)
+
+
+CAPTURE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
+
+
+def problems_of_captures(settings: Mapping[str, Any]) -> list[str]:
+    given = settings.get("captures")
+    if given is None:
+        return []
+    if not isinstance(given, Mapping) or not all(isinstance(words, str) and words.strip() for words in given.values()):
+        return ['captures: write {"NAME": "the words before the value"}']
+    return [
+        f"captures: {name!r} is no name; write A to Z, 0 to 9 and _"
+        for name in given
+        if not CAPTURE_NAME.fullmatch(str(name))
+    ]
+
+
+def text_of(settings: Mapping[str, Any], name: str, default: str = "") -> str:
+    value = settings.get(name)
+    return default if value is None else str(value)
+
+
+def flag_of(settings: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    """Runme writes attributes as text, so "false" is no."""
+    value = settings.get(name)
+    if value is None:
+        return default
+    return value if isinstance(value, bool) else str(value).strip().lower() in {"true", "yes", "1", "on"}
+
+
+def number_of(settings: Mapping[str, Any], name: str, default: int, at_least: int, at_most: int) -> int:
+    """Raises `ValueError` with a sentence."""
+    value = settings.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = at_least - 1
+    if not at_least <= number <= at_most:
+        raise ValueError(f"{name}: {str(value)[:40]!r} is no whole number from {at_least} to {at_most}")
+    return number
+
+
+def words_of(settings: Mapping[str, Any], name: str) -> Sequence[str]:
+    """A list of texts. Raises `ValueError` with a sentence."""
+    value = settings.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str | int | float) for one in value):
+        raise ValueError(f'{name}: write a list, ["one", "two"]')
+    return tuple(str(one) for one in value)
+
+
+def unknown_attributes(settings: Mapping[str, Any], known: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name}: this executor has no such attribute; it has {', '.join(sorted(known))}"
+        for name in sorted(set(settings) - set(known))
+    ]

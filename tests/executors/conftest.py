@@ -1,0 +1,3 @@
+from executor_world import does
+
+__all__ = ["does"]
