@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
                 ('skip_reason', models.CharField(db_default='', default='', max_length=500)),
                 ('is_edited', models.BooleanField(default=False)),
                 ('is_cancel_wanted', models.BooleanField(default=False)),
-                ('is_verifying', models.BooleanField(default=False)),
+                ('verifying', models.CharField(db_default='', default='', max_length=8)),
                 ('coverage', models.JSONField(null=True)),
                 ('targets', models.JSONField(default=dict)),
                 ('values', models.JSONField(default=dict)),

@@ -162,7 +162,8 @@ class StepRun(models.Model):
     skip_reason = models.CharField(max_length=500, default="", db_default="")
     is_edited = models.BooleanField(default=False)
     is_cancel_wanted = models.BooleanField(default=False)  # whoever runs it stops soon
-    is_verifying = models.BooleanField(default=False)  # what is queued or runs is its `verify`, after a crash
+    # What is queued or runs is its `verify`: after it "ran", after it "crashed", or because somebody "asked".
+    verifying = models.CharField(max_length=8, default="", db_default="")
     coverage = models.JSONField(null=True)  # [exercised, of], of a dry run
     targets = models.JSONField(default=dict)  # {target: state}
     values = models.JSONField(default=dict)  # what it captured
