@@ -12,13 +12,23 @@ from midwatch.core.integration import channels, inbounds, sources, vendors
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "src" / "midwatch" / "integrations"
-CAPABILITIES = {"source.py", "channel.py", "inbound.py", "chat.py", "talk.py", "publisher.py", "runner.py"}
+CAPABILITIES = {
+    "source.py",
+    "channel.py",
+    "inbound.py",
+    "chat.py",
+    "talk.py",
+    "publisher.py",
+    "runner.py",
+    "importer.py",
+}
 PERMITTED = {"integration", "talking", "net", "payload", "text", "text_sms", "webhook_v4"}
 PERMITTED_RUNNERS = PERMITTED | {"programs", "running"}
+PERMITTED_IMPORTERS = {"foreign"}
 # Of the standard library shapes, text and signatures are enough: no files, no sockets, no clock.
 STANDARD = {
     "__future__", "base64", "collections", "dataclasses", "datetime", "email", "hashlib", "hmac", "html", "json", "re",
-    "typing", "urllib", "uuid", "xml",
+    "shlex", "typing", "urllib", "uuid", "xml",
 }  # fmt: skip
 # An executor starts programs and writes the files that they read, in the step's own directory; waiting is core's.
 STANDARD_RUNNERS = STANDARD | {
@@ -71,9 +81,11 @@ def test_vendors_know_the_protocol_and_nothing_else(path: Path) -> None:
     vendor = path.relative_to(FOLDER).parts[0]
     is_runner = (path.parent / "runner.py").exists()
     permitted, standard = (PERMITTED_RUNNERS, STANDARD_RUNNERS) if is_runner else (PERMITTED, STANDARD)
+    if (path.parent / "importer.py").exists():
+        permitted = permitted | PERMITTED_IMPORTERS
     for name in imported(path):
         if name.startswith("midwatch.integrations."):
-            assert name.startswith(f"midwatch.integrations.{vendor}."), f"{path}: vendors do not know each other"
+            assert f"{name}.".startswith(f"midwatch.integrations.{vendor}."), f"{path}: vendors do not know each other"
         elif name.startswith("midwatch"):
             part = name.partition("midwatch.core.")[2].partition(".")[0]
             assert part in permitted, f"{path} imports {name}"
@@ -85,7 +97,8 @@ def test_vendors_know_the_protocol_and_nothing_else(path: Path) -> None:
 def test_no_django_inside() -> None:
     program = (
         "import sys; from midwatch.core.integration import *; from midwatch.core import integration as i;"
-        "i.sources(); i.channels(); i.inbounds(); i.runners(); print(sorted(m for m in sys.modules if m.split('.')[0] == 'django'))"
+        "i.sources(); i.channels(); i.inbounds(); i.runners(); i.importers();"
+        "print(sorted(m for m in sys.modules if m.split('.')[0] == 'django'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -200,6 +200,26 @@ def import_file(parser: ArgumentParser) -> None:
     )
 
 
+def import_jobs(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="jobs (YAML, JSON, XML), a project's archive, resources, ACL policies; or a directory of them",
+    )
+    parser.add_argument("--team", default="", metavar="NAME", help="whose the runbooks are")
+    parser.add_argument("--service", default="", metavar="NAME", help="the service they are for")
+    parser.add_argument(
+        "--kind",
+        choices=("auto", "run"),
+        default="auto",
+        help="what ran by itself runs by itself (auto, the default), or a person presses each step (run)",
+    )
+    parser.add_argument("--to", type=Path, metavar="DIR", help="write each runbook as a Markdown file there")
+    parser.add_argument("--apply", action="store_true", help="make the runbooks; the same file twice changes nothing")
+
+
 def source(parser: ArgumentParser) -> None:
     parser.add_argument("name", help="the source")
 

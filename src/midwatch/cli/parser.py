@@ -36,7 +36,7 @@ class Verb:
 
 GROUPS = {
     "user": "people: create, token, list, deactivate, reset",
-    "import": "archives of incidents: github-statuses",
+    "import": "archives of incidents: github-statuses; jobs: rundeck",
     "source": "what sends alerts: list, test",
     "schedule": "who is on call when: list, shifts",
     "status": "status pages: list, export",
@@ -325,6 +325,14 @@ VERBS: tuple[Verb, ...] = (
         "back-fill incidents from the public history of GitHub's status page; the same file twice is once",
         arguments.import_file,
         "midwatch import github-statuses incidents.jsonl --service github",
+        acts=True,
+    ),
+    Verb(
+        "import rundeck",
+        "midwatch.cli.runbook_imports:rundeck",
+        "jobs of a Rundeck become runbooks; without --apply only the report of what becomes of what",
+        arguments.import_jobs,
+        "midwatch import rundeck jobs.yaml resources.yaml --team payments --apply",
         acts=True,
     ),
     Verb(

@@ -9,11 +9,12 @@ A vendor is one folder below `midwatch.integrations`, one file a capability:
 * `talk.py`: what people say to us there; its protocol is `midwatch.core.talking`, which it imports too.
 * `publisher.py`: a status page elsewhere. `publish(page, update, config)`, raising `PublishError`.
 * `runner.py`: who does a step of a runbook. `run(task, out, config) -> Outcome`; what it says never holds a secret.
+* `importer.py`: what another product keeps, as runbooks. `read(files, wish) -> Imports`, pure.
 
 There is no list to edit: `sources()` and `channels()` look at the folders. Of Midwatch, vendors import this package,
 `midwatch.core.net`, `midwatch.core.payload`, `midwatch.core.text` and `midwatch.core.text_sms`, runners also
-`midwatch.core.programs` and `midwatch.core.running`, and nothing else; no Django, no clock, no database. `tests/kit`
-tests every folder it finds; `docs/reference/integrations.md` is the manual.
+`midwatch.core.programs` and `midwatch.core.running`, importers `midwatch.core.foreign`, and nothing else; no Django, no
+clock, no database. `tests/kit` tests every folder it finds; `docs/reference/integrations.md` is the manual.
 """
 
 from midwatch.core.integration.events import (
@@ -41,6 +42,7 @@ from midwatch.core.integration.events import (
 from midwatch.core.integration.folders import (
     channels,
     chats,
+    importers,
     inbounds,
     modules,
     publishers,
@@ -48,6 +50,14 @@ from midwatch.core.integration.folders import (
     senders,
     sources,
     vendors,
+)
+from midwatch.core.integration.importers import (
+    ImportedRunbook,
+    Importer,
+    Imports,
+    ImportWish,
+    Mapped,
+    MappedWord,
 )
 from midwatch.core.integration.messages import (
     NULL_CHANNEL,
@@ -108,11 +118,17 @@ __all__ = [
     "ChatWish",
     "DeliveryError",
     "Event",
+    "ImportWish",
+    "ImportedRunbook",
+    "Importer",
+    "Imports",
     "Inbound",
     "InboundReply",
     "InboundRequest",
     "Limits",
     "Link",
+    "Mapped",
+    "MappedWord",
     "Message",
     "MessageAlert",
     "Outcome",
@@ -135,6 +151,7 @@ __all__ = [
     "Task",
     "channels",
     "chats",
+    "importers",
     "inbounds",
     "modules",
     "publishers",

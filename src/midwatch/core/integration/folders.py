@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from midwatch.core.integration.events import Source
 from midwatch.core.integration.guarded import GuardedRunner
+from midwatch.core.integration.importers import Importer
 from midwatch.core.integration.messages import NULL_CHANNEL, Channel, Inbound
 from midwatch.core.integration.rooms import Chat, Publisher
 from midwatch.core.integration.runners import Runner
@@ -74,3 +75,9 @@ def publishers() -> Mapping[str, Publisher]:
 def runners() -> Mapping[str, Runner]:
     """What does steps of runbooks, by the word of `executor`. Each is guarded: what it says has no secret in it."""
     return {module.EXECUTOR: GuardedRunner(module) for module in modules("runner")}
+
+
+@cache
+def importers() -> Mapping[str, Importer]:
+    """Importer modules by the word of `midwatch import`."""
+    return {module.PRODUCT: cast(Importer, module) for module in modules("importer")}

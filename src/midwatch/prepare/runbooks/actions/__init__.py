@@ -9,5 +9,6 @@ from midwatch.prepare.runbooks.actions.documents import (
     revise,
     save_runbook,
 )
+from midwatch.prepare.runbooks.actions.importing import Place, Taken, take
 
-__all__ = ["RunbookFields", "change_step_switch", "delete_runbook", "revise", "save_runbook"]
+__all__ = ["Place", "RunbookFields", "Taken", "change_step_switch", "delete_runbook", "revise", "save_runbook", "take"]

@@ -21,6 +21,7 @@ from midwatch.prepare.runbooks.models.executions import (
     TriggeredBy,
     Verdict,
 )
+from midwatch.prepare.runbooks.models.known import KnownAs
 from midwatch.prepare.runbooks.models.trust import (
     Brake,
     DecisionState,
@@ -54,6 +55,7 @@ __all__ = [
     "Freeze",
     "FreezeOverride",
     "Idempotent",
+    "KnownAs",
     "LogChunk",
     "Permit",
     "Probe",
