@@ -205,6 +205,13 @@ SETTINGS: tuple[Setting, ...] = (
         is_secret=True,
     ),
     Setting(
+        "SECRET_KEY_PREVIOUS",
+        "",
+        _words,
+        "Earlier secret keys, with spaces: what was encrypted with them still opens, until `midwatch secret rotate`.",
+        is_secret=True,
+    ),
+    Setting(
         "API_TOKEN",
         "",
         _text,
@@ -458,6 +465,12 @@ def secret_key() -> str:
             "MIDWATCH_SECRET_KEY: required with PostgreSQL, and the same on every node; for example `openssl rand -base64 48`"
         )
     return kept_secret("secret-key")
+
+
+def previous_secret_keys() -> tuple[str, ...]:
+    """What was encrypted with these still opens. Without the present one."""
+    found: tuple[str, ...] = value("SECRET_KEY_PREVIOUS")  # type: ignore[assignment]
+    return tuple(key for key in found if key != secret_key())
 
 
 def api_token() -> str:

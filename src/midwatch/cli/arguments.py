@@ -332,3 +332,20 @@ def _days(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 3_660:
         raise ArgumentTypeError(f"{text!r}: write whole days, 1 to 3660")
     return int(text)
+
+
+def secret_name(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="its name, as steps give it: orders-db-password")
+    parser.add_argument("--team", default="", metavar="TEAM", help="for this team's runbooks (default: for all)")
+
+
+def secret_set(parser: ArgumentParser) -> None:
+    secret_name(parser)
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--value-file", type=Path, metavar="FILE", help="the value is in FILE (default: standard input)")
+    one.add_argument(
+        "--env", default="", metavar="NAME", help="do not keep the value: read it from the variable MIDWATCH_REF_..."
+    )
+    one.add_argument(
+        "--config-file", default="", metavar="PATH", help="do not keep it: read it from PATH in the --config directory"
+    )

@@ -22,6 +22,8 @@ from midwatch.prepare.runbooks.models.executions import (
     Verdict,
 )
 from midwatch.prepare.runbooks.models.known import KnownAs
+from midwatch.prepare.runbooks.models.runners import Runner
+from midwatch.prepare.runbooks.models.secrets import Secret, SecretSource
 from midwatch.prepare.runbooks.models.trust import (
     Brake,
     DecisionState,
@@ -65,6 +67,9 @@ __all__ = [
     "Revision",
     "Runbook",
     "RunbookType",
+    "Runner",
+    "Secret",
+    "SecretSource",
     "StepKind",
     "StepRun",
     "StepState",

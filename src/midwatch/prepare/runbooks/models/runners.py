@@ -1,0 +1,31 @@
+"""Runners: processes on other machines that do steps there."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from midwatch.people.models import Team
+
+
+class Runner(models.Model):
+    """A process on another machine that does steps. What it may take is decided here, not there: `tags` and `team`."""
+
+    name = models.SlugField(max_length=63, unique=True)
+    token_digest = models.CharField(max_length=64, unique=True)
+    tags = models.JSONField(default=list)  # it takes steps whose tags are all among these; its name is one too
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
+    steps_max = models.PositiveSmallIntegerField(default=4)  # at the same time
+    version = models.CharField(max_length=40, default="", db_default="")  # that it said it is of
+    wanted_tags = models.JSONField(default=list)  # it said that it takes only these now; []: all of its tags
+    executors = models.JSONField(default=list)  # it said that it can do these
+    host = models.CharField(max_length=200, default="", db_default="")  # that it said it is on
+    last_seen_at = models.DateTimeField(null=True)
+    is_draining = models.BooleanField(default=False)  # it finishes what it has and takes nothing new
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
