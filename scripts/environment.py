@@ -30,6 +30,7 @@ TEST_PACKAGES = {
     "fonts-dejavu-core": lambda: Path("/usr/share/fonts/truetype/dejavu").exists(),
     "prometheus": lambda: shutil.which("prometheus") is not None,
     "prometheus-alertmanager": lambda: shutil.which("prometheus-alertmanager") is not None,
+    "openssh-server": lambda: Path("/usr/sbin/sshd").exists(),
     "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
 }
 

@@ -155,9 +155,9 @@ def _programs(raw: str) -> tuple[str, ...]:
     return _words(raw)
 
 
-def _program(raw: str) -> str:
+def _path(raw: str) -> str:
     if raw.strip() and not raw.strip().startswith("/"):
-        raise ValueError("give the whole path, /opt/ansible/bin/ansible-runner")
+        raise ValueError("give the whole path, such as /etc/midwatch/known_hosts")
     return raw.strip()
 
 
@@ -317,9 +317,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LOCAL_OPEN_FILES", "1024", _whole(32, 65_536, "files"), "Files that one such program has open."),
     Setting("LOCAL_PROCESSES", "256", _whole(8, 100_000, "processes"), "Processes and threads that they may start."),
     Setting(
+        "SSH_KNOWN_HOSTS", "", _path, "A file of host keys, as OpenSSH writes them, that ssh steps trust: a whole path."
+    ),
+    Setting(
         "ANSIBLE_RUNNER",
         "",
-        _program,
+        _path,
         "The program ansible-runner, where it is not beside Midwatch's own: a whole path.",
     ),
 )
@@ -393,6 +396,7 @@ class Settings:
     local_open_files: int
     local_processes: int
     ansible_runner: str
+    ssh_known_hosts: str
 
     @property
     def is_sqlite(self) -> bool:

@@ -32,16 +32,8 @@ STANDARD = {
 }  # fmt: skip
 # An executor starts programs and writes the files that they read, in the step's own directory; waiting is core's.
 STANDARD_RUNNERS = STANDARD | {
-    "asyncio",
-    "concurrent",
-    "functools",
-    "os",
-    "pathlib",
-    "shlex",
-    "shutil",
-    "sys",
-    "threading",
-}
+    "asyncio", "concurrent", "contextlib", "functools", "os", "pathlib", "secrets", "shlex", "shutil", "sys", "threading",
+}  # fmt: skip
 
 
 def imported(path: Path) -> list[str]:

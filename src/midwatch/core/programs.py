@@ -11,7 +11,6 @@ Its output is passed on as it comes, in bounded pieces; whoever takes it slowly 
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import json
 import os
@@ -29,6 +28,7 @@ from typing import Literal
 
 from midwatch.core import clock, confine
 from midwatch.core.integration.runners import Limits, RunnerConfig
+from midwatch.core.running import PIECE_BYTES, TextStream
 from midwatch.settings import PREFIX, settings
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -36,8 +36,6 @@ DEFAULT_USER = "nobody"  # for Midwatch that runs as root and was not told anoth
 GRACE_SECONDS = 5.0
 DRAIN_SECONDS = 2.0
 LOOK_SECONDS = 0.2
-PIECE_BYTES = 65_536
-PARTIAL_SECONDS = 0.5  # a prompt without an end of line is shown after this
 MARK = "STEP_MARK"  # by which what left the process group is found again
 
 Write = Callable[[str, str], None]  # text, stream
@@ -79,7 +77,7 @@ def runner_config() -> RunnerConfig:
         value for name, value in os.environ.items() if name.startswith(PREFIX) and name.endswith("_FILE") and value
     ]
     return RunnerConfig(
-        values={"ANSIBLE_RUNNER": now.ansible_runner},
+        values={"ANSIBLE_RUNNER": now.ansible_runner, "SSH_KNOWN_HOSTS": now.ssh_known_hosts},
         programs=now.local_programs,
         local_user=now.local_user,
         hidden=(str(now.data_dir), *twins),
@@ -281,31 +279,6 @@ def _in_memory(data: bytes) -> int:
     return descriptor
 
 
-class _Stream:
-    """One pipe: bytes become text, in whole lines where it can be."""
-
-    def __init__(self, name: str, write: Write) -> None:
-        self.name = name
-        self._write = write
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._partial = ""
-        self._since = 0.0
-
-    def take(self, data: bytes, *, is_last: bool = False) -> None:
-        text = self._partial + self._decoder.decode(data, is_last).replace("\0", "\ufffd")
-        end = len(text) if is_last or len(text) >= PIECE_BYTES else text.rfind("\n") + 1
-        if end:
-            self._write(text[:end], self.name)
-        if end or not self._partial:
-            self._since = clock.monotonic()
-        self._partial = text[end:]
-
-    def hurry(self) -> None:
-        if self._partial and clock.monotonic() - self._since > PARTIAL_SECONDS:
-            self._write(self._partial, self.name)
-            self._partial = ""
-
-
 class _Watch:
     def __init__(
         self, process: subprocess.Popen[bytes], write: Write, is_cancelled: Callable[[], bool], ends_at: float
@@ -316,7 +289,10 @@ class _Watch:
         self._selector = selectors.DefaultSelector()
         assert process.stdout is not None
         assert process.stderr is not None
-        self._pipes = {process.stdout: _Stream("stdout", write), process.stderr: _Stream("stderr", write)}
+        self._pipes = {
+            process.stdout: TextStream(lambda text: write(text, "stdout")),
+            process.stderr: TextStream(lambda text: write(text, "stderr")),
+        }
         for pipe, stream in self._pipes.items():
             os.set_blocking(pipe.fileno(), False)
             self._selector.register(pipe, selectors.EVENT_READ, stream)
@@ -353,7 +329,7 @@ class _Watch:
             stream.hurry()
         return has_ended
 
-    def _take(self, pipe: object, stream: _Stream) -> None:
+    def _take(self, pipe: object, stream: TextStream) -> None:
         data = os.read(pipe.fileno(), PIECE_BYTES)  # type: ignore[attr-defined]
         if data:
             stream.take(data)

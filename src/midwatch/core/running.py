@@ -5,6 +5,9 @@ Comes after the clock; comes before the executors, and before the guard that sta
 
 from __future__ import annotations
 
+import codecs
+import importlib
+import importlib.util
 import os
 import re
 import secrets
@@ -13,12 +16,15 @@ import stat
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from midwatch.core import clock
 
 LOOK_SECONDS = 0.2
+PIECE_BYTES = 65_536
+PARTIAL_SECONDS = 0.5  # a prompt without an end of line is shown after this
 
 
 class Patience:
@@ -71,6 +77,37 @@ def remove_directory(path: str) -> None:
             pass  # it is said by the caller's check that nothing is left
 
     shutil.rmtree(path, onerror=open_and_try_again)
+
+
+class TextStream:
+    """Bytes become text, in whole lines where it can be, in bounded pieces."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._partial = ""
+        self._since = 0.0
+
+    def take(self, data: bytes, *, is_last: bool = False) -> None:
+        text = self._partial + self._decoder.decode(data, is_last).replace("\0", "\ufffd")
+        end = len(text) if is_last or len(text) >= PIECE_BYTES else text.rfind("\n") + 1
+        if end:
+            self._write(text[:end])
+        if end or not self._partial:
+            self._since = clock.monotonic()
+        self._partial = text[end:]
+
+    def hurry(self) -> None:
+        """To be called now and then: what waits for the end of its line does not wait for ever."""
+        if self._partial and clock.monotonic() - self._since > PARTIAL_SECONDS:
+            self._write(self._partial)
+            self._partial = ""
+
+
+@cache
+def extra(name: str) -> Any:
+    """A library that not every installation has: the module, or None."""
+    return importlib.import_module(name) if importlib.util.find_spec(name) is not None else None
 
 
 class Captures:

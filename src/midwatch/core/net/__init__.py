@@ -13,11 +13,13 @@ Tests and stories replace the wire: `with net.installed(my_transport): ...`.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.message import EmailMessage
 
 from midwatch.core.net import addresses
+from midwatch.core.net.deadline import Deadline, connect
 from midwatch.core.net.errors import AddressRefused, NetError, SmtpRefused
 from midwatch.core.net.http import send_http
 from midwatch.core.net.shapes import BODY_BYTES_MAX, HttpAnswer, HttpRequest, SmtpRequest, Transport
@@ -40,6 +42,7 @@ __all__ = [
     "install",
     "installed",
     "smtp",
+    "tcp",
 ]
 
 
@@ -121,6 +124,24 @@ def smtp(relay_url: str, sender: str, recipient: str, message: EmailMessage, tim
             relay_url=relay_url, sender=sender, recipient=recipient, message=message, timeout_seconds=timeout_seconds
         )
     )
+
+
+def tcp(host: str, port: int, *, is_trusted: bool, timeout_seconds: float = 10.0) -> socket.socket:
+    """A connection for what is neither HTTP nor e-mail (SSH), with the same checks of where it goes. It is the caller's.
+
+    Raises `NetError` or `AddressRefused`.
+    """
+    deadline = Deadline(timeout_seconds)
+    ips = addresses.resolve_host(host, port, is_trusted=is_trusted, timeout_seconds=timeout_seconds)
+    try:
+        connected = connect(ips, port, deadline)
+    except TimeoutError:
+        raise NetError(f"{host}:{port} did not answer within {timeout_seconds:g} s") from None
+    except OSError as error:
+        raise NetError(f"{host}:{port}: {(error.strerror or 'no answer').lower()}") from None
+    plain = socket.socket(fileno=connected.detach())  # without the deadline: from here on it is a conversation
+    plain.settimeout(None)
+    return plain
 
 
 def check_written(url: str) -> None:

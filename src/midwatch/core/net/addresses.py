@@ -90,6 +90,14 @@ def resolve_url(url: str, *, is_trusted: bool, timeout_seconds: float) -> Target
     return Target(parsed, scheme, host, port, tuple(str(ip) for ip in ips[:ADDRESSES_TRIED_MAX]))
 
 
+def resolve_host(host: str, port: int, *, is_trusted: bool, timeout_seconds: float) -> tuple[str, ...]:
+    """For what is not named by a URL. `host`: a name, or an address without brackets."""
+    ips = resolve(host.lower(), port, timeout_seconds)
+    if not is_trusted:
+        _permit(host.lower(), ips)
+    return tuple(str(ip) for ip in ips[:ADDRESSES_TRIED_MAX])
+
+
 def check_typed(url: str) -> None:
     """Refuses what is private as it is written; which numbers a name stands for is asked when something is sent."""
     _, _, host, _ = split_url(url)
