@@ -10,3 +10,4 @@ import "./small.js";
 import "./zone-here.js";
 import "./note-form.js";
 import "./auto-save.js";
+import "./log-view.js";

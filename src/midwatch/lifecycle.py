@@ -63,6 +63,7 @@ NAVIGATION: tuple[Place, ...] = (
     Place("Incidents", "incidents:list", "ambulance"),
     Place("On call", "oncall:who", "phone-call", also=("schedules", "new-schedule", "policies", "page")),
     Place("Services", "catalog:services", "server", also=("sources", "new-service", "new-source")),
+    Place("Runbooks", "runbooks:list", "notebook", is_on_phone=False, also=("executions", "approvals", "secrets")),
     Place("Status pages", "statuspage:pages", "broadcast", is_on_phone=False, also=("new-status-page",)),
     Place("Improve", "postmortems:list", "bulb", is_on_phone=False, also=("postmortems", "actions", "insights")),
     Place("Settings", "web:settings", "settings", also=("people", "teams", "audit")),

@@ -21,6 +21,7 @@ from midwatch.respond.incidents.actions import Declaration, add_stakeholder, dec
 from midwatch.respond.statuspage.actions import PageFields, create_page
 from midwatch.respond.statuspage.models import Component, Notice, Subscriber
 from postmortem_world import make_lesson
+from runbook_world import make_execution
 
 ON_CALL = datetime(2026, 1, 8, 12, 0, tzinfo=UTC)  # cy's week on payments-primary
 
@@ -47,6 +48,7 @@ def doors(db: None) -> Iterator[Doors]:
     declare_incident(Declaration("checkout is down", "SEV2", service=world.service), actor_of(world.cy, "web"))
     note_item(NewItem("watch the pool", owner=world.cy), actor_of(world.cy, "web"))
     add_stakeholder(BY, kind="email", address="desk@example.com")
+    make_execution(world)
     clients = {"nobody": Client()}
     for user in (world.ana, world.bo, world.cy, world.vi, stranger):
         clients[user.name] = Client()

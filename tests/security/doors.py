@@ -96,6 +96,8 @@ WEB: dict[str, str] = {
     "actions:list": READ, "actions:create": MEMBER, "actions:detail": READ, "actions:change": MEMBER, "actions:act": MEMBER,
     "actions:debt": MEMBER, "insights:overview": READ, "insights:csv": READ, "insights:shift": READ,
     "insights:suggest": MEMBER,
+    "runbooks:list": READ, "runbooks:executions": READ, "runbooks:approvals": READ, "runbooks:execution": READ,
+    "runbooks:output": READ, "runbooks:whole-output": READ,
     "healthz": READ, "readyz": READ, "metrics": READ,
 }  # fmt: skip
 OPEN_TO_READ = {

@@ -30,6 +30,7 @@ urlpatterns = [
     path("", include("midwatch.respond.statuspage.public_urls")),
     path("", include("midwatch.respond.statuspage.urls")),
     path("", include("midwatch.respond.incidents.urls")),
+    path("", include("midwatch.prepare.runbooks.urls")),
     path("", include("midwatch.learn.actions.urls")),
     path("", include("midwatch.learn.insights.urls")),
     path("", include("midwatch.catalog.urls")),

@@ -1,0 +1,117 @@
+"""Lists: runbooks by what one looks for, executions the newest first, and what waits for somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from midwatch.core.text import whole_number
+from midwatch.people.models import User
+from midwatch.prepare.runbooks.models import Execution, ExecutionState, Runbook, StepRun, StepState
+from midwatch.prepare.runbooks.queries.finding import visible_executions, visible_to
+
+WORDS_MAX = 8
+UNDER_WAY = (ExecutionState.RUNNING, ExecutionState.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookFilter:
+    """`state`: "" what is in use, off, or all."""
+
+    q: str = ""
+    team: str = ""
+    service: str = ""
+    type: str = ""
+    state: str = ""
+
+
+def runbooks(viewer: User, by: RunbookFilter) -> QuerySet[Runbook]:
+    found = visible_to(viewer).order_by("title", "name")
+    if by.state != "all":
+        found = found.filter(is_active=by.state != "off")
+    if by.team:
+        found = found.filter(team__name=by.team)
+    if by.service:
+        found = found.filter(service__name=by.service)
+    if by.type:
+        found = found.filter(type=by.type)
+    for word in by.q.split()[:WORDS_MAX]:
+        found = found.filter(Q(title__icontains=word) | Q(name__icontains=word) | Q(service__name__icontains=word))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFilter:
+    """`state`: one of the states, "under-way", or "" for all. `q`: words of the runbook's title, or a number."""
+
+    state: str = ""
+    kind: str = ""
+    runbook: str = ""
+    team: str = ""
+    q: str = ""
+
+    @property
+    def is_narrow(self) -> bool:
+        return bool(self.state or self.kind or self.runbook or self.team or self.q)
+
+
+def executions(viewer: User, by: ExecutionFilter) -> QuerySet[Execution]:
+    """A page of them: `.filter(number__lt=...)[:50]`."""
+    found = visible_executions(viewer)
+    if by.state == "under-way":
+        found = found.filter(state__in=UNDER_WAY)
+    elif by.state:
+        found = found.filter(state=by.state)
+    if by.kind:
+        found = found.filter(kind=by.kind)
+    if by.runbook:
+        found = found.filter(runbook__name=by.runbook)
+    if by.team:
+        found = found.filter(runbook__team__name=by.team)
+    number = whole_number(by.q.removeprefix("#"))
+    if number is not None:
+        return found.filter(number=number)
+    for word in by.q.split()[:WORDS_MAX]:
+        found = found.filter(Q(runbook__title__icontains=word) | Q(runbook__name__icontains=word))
+    return found
+
+
+def under_way(viewer: User, limit: int) -> list[Execution]:
+    """What runs or waits, the newest first."""
+    return list(visible_executions(viewer).filter(state__in=UNDER_WAY)[:limit])
+
+
+def of_incident(viewer: User, number: int, limit: int) -> list[Execution]:
+    return list(visible_executions(viewer).filter(incident_number=number)[:limit])
+
+
+def of_alert(viewer: User, number: int, limit: int) -> list[Execution]:
+    return list(visible_executions(viewer).filter(alert_number=number)[:limit])
+
+
+def steps_of(execution: Execution) -> list[StepRun]:
+    """In order, without what only the chosen one needs."""
+    return list(StepRun.objects.filter(execution=execution).defer("rendered", "values", "seen").order_by("position"))
+
+
+def wanted_steps(found: Sequence[Execution]) -> dict[int, StepRun]:
+    """The step at which each stands: that runs or that somebody is waited for; by id of the execution."""
+    states = (
+        StepState.RUNNING, StepState.QUEUED, StepState.WAITING_PERSON, StepState.WAITING_APPROVAL, StepState.UNKNOWN,
+    )  # fmt: skip
+    rows = StepRun.objects.filter(execution__in=found, state__in=states).defer("rendered", "values", "seen")
+    wanted: dict[int, StepRun] = {}
+    for step in rows.order_by("-position"):
+        wanted[step.execution_id] = step
+    return wanted
+
+
+def steps_waiting(viewer: User, state: str, limit: int) -> list[StepRun]:
+    """Steps that wait in this way, of executions that are under way; the oldest first."""
+    found = StepRun.objects.filter(state=state, execution__state__in=UNDER_WAY).filter(
+        execution__in=visible_executions(viewer).order_by()
+    )
+    related = ("execution", "execution__runbook", "execution__runbook__team", "execution__started_by")
+    return list(found.select_related(*related).defer("values", "seen").order_by("id")[:limit])

@@ -1,0 +1,1 @@
+"""The pages of runbooks and of their executions."""
