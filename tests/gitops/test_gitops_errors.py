@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
+from midwatch.core.written.problems import ConfigurationError
 from midwatch.gitops.actions import apply_text, plan_text
-from midwatch.gitops.problems import ConfigurationError
 from midwatch.people.models import User
 
 pytestmark = pytest.mark.django_db

@@ -13,11 +13,11 @@ import pytest
 from midwatch.core import clock
 from midwatch.core.actor import Actor
 from midwatch.core.models import OutboxEvent
+from midwatch.core.written.problems import ConfigurationError
 from midwatch.gitops import cli
 from midwatch.gitops.actions import apply, apply_text, plan, plan_text
 from midwatch.gitops.exporting import export_text
 from midwatch.gitops.models import Applied
-from midwatch.gitops.problems import ConfigurationError
 from midwatch.gitops.startup import apply_at_start
 from midwatch.people import actions as people
 from midwatch.people import queries

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from midwatch.core import zones
+from midwatch.core.written.documents import as_plain, read_text
+from midwatch.core.written.problems import ConfigurationError, Problem
+from midwatch.core.written.values import duration_text, seconds_of
 from midwatch.gitops.actions import apply_text, plan_text
 from midwatch.gitops.current import read_state
-from midwatch.gitops.documents import as_plain, read_text
 from midwatch.gitops.exporting import export_text
-from midwatch.gitops.problems import ConfigurationError, Problem
-from midwatch.gitops.values import duration_text, seconds_of
 
 pytestmark = pytest.mark.django_db
 OPTIONS = settings(

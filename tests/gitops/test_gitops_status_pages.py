@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from midwatch.core.actor import Actor
+from midwatch.core.written.problems import ConfigurationError
 from midwatch.gitops.actions import apply_text, plan_text
 from midwatch.gitops.exporting import export_texts
-from midwatch.gitops.problems import ConfigurationError
 from midwatch.people.managed import FromCodeError
 from midwatch.respond.statuspage import actions
 from midwatch.respond.statuspage.actions import ComponentFields

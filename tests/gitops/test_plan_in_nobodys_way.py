@@ -13,10 +13,10 @@ from midwatch.core import clock
 from midwatch.core.models import AuditEntry, OutboxEvent
 from midwatch.core.rehearsal import rehearsal
 from midwatch.core.sqlite.copies import NoCopyError
+from midwatch.core.written.problems import ConfigurationError
 from midwatch.gitops import effects
 from midwatch.gitops.actions import apply_text, plan_text
 from midwatch.gitops.models import Applied
-from midwatch.gitops.problems import ConfigurationError
 from midwatch.people.models import Team, User
 
 pytestmark = pytest.mark.django_db(transaction=True)

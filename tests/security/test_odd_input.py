@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from doors import Doors
 
-from midwatch.gitops.documents import read_directory
+from midwatch.core.written.documents import read_directory
 from midwatch.people.queries import SecretUnreadableError, resolve_reference
 from midwatch.settings import BY_NAME
 

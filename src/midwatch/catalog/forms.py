@@ -11,9 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from midwatch.catalog import actions
 from midwatch.catalog.models import Service, ServiceUrgency
-from midwatch.core.text import slug
+from midwatch.core.text import NAME_HELP, NAME_MAX, slug
 from midwatch.people.forms import LengthField, zone_choices
-from midwatch.people.managed import NAME_HELP, NAME_MAX
 from midwatch.people.models import Team, Urgency
 
 SERVICES_MAX = 1_000  # to choose dependencies from

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
+NAME_MAX = 63
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")  # of what configuration names
+NAME_HELP = "1 to 63 lower-case letters, digits, dashes and underscores, such as payments-primary"
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 

@@ -13,12 +13,12 @@ from django.db.models import ProtectedError
 from midwatch.core import audit, clock
 from midwatch.core.actor import Actor
 from midwatch.core.rehearsal import rehearsal
+from midwatch.core.written.documents import Documents, read_directory, read_text
+from midwatch.core.written.problems import ConfigurationError
 from midwatch.gitops import effects, pruning, references
 from midwatch.gitops.current import State, read_state
-from midwatch.gitops.documents import Documents, read_directory, read_text
 from midwatch.gitops.models import Applied
 from midwatch.gitops.plan import ORDER, Change, Gone, Plan, created, differences, updated
-from midwatch.gitops.problems import ConfigurationError
 from midwatch.gitops.schema import Parsed, read
 from midwatch.gitops.writing import Writer
 from midwatch.people import actions as people

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from midwatch.core.actor import Actor
+from midwatch.core.written.problems import ConfigurationError
 from midwatch.gitops.actions import apply, plan
 from midwatch.gitops.exporting import export, export_text
 from midwatch.gitops.plan import Plan
-from midwatch.gitops.problems import ConfigurationError
 
 COMMAND_LINE = Actor("Configuration as code", "cli")
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import Prefetch
 
 from midwatch.catalog.models import Service
+from midwatch.core.written.values import duration_text, optional_duration_text
 from midwatch.gitops.schema.common import NOBODY
-from midwatch.gitops.values import duration_text, optional_duration_text
 from midwatch.people.models import ContactMethod, Managed, NotificationRule, Team, User
 from midwatch.people.queries import people
 from midwatch.respond.alerts.models import Source

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import yaml
 
+from midwatch.core.written.documents import ENDINGS
+from midwatch.core.written.values import MASK
 from midwatch.gitops.current import Current, State, read_state
-from midwatch.gitops.documents import ENDINGS
 from midwatch.gitops.plan import ORDER
 from midwatch.gitops.schema import API_VERSION, KINDS
 from midwatch.gitops.schema.pages import PART
 from midwatch.gitops.schema.people import SECRET_WORDS
-from midwatch.gitops.values import MASK
 
 FILES: Final = {
     "User": "users.yaml",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from midwatch.gitops.values import MASK
+from midwatch.core.written.values import MASK
 
 ORDER: Final = ("User", "Team", "Schedule", "EscalationPolicy", "Service", "Source", "StatusPage")
 OWN: Final = frozenset({"contactMethods", "notificationRules", "notifyOn", "role"})  # left out: the person's own

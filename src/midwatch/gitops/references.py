@@ -11,10 +11,10 @@ from typing import Any
 
 from midwatch.catalog.dependencies import cycle_in
 from midwatch.core import clock
+from midwatch.core.written.documents import Items, Scalar
+from midwatch.core.written.values import MASK, Reading, Value, WrongError, at, did_you_mean
 from midwatch.gitops.current import Current, State
-from midwatch.gitops.documents import Items, Scalar
 from midwatch.gitops.schema import Parsed
-from midwatch.gitops.values import MASK, Reading, Value, WrongError, at, did_you_mean
 from midwatch.people.actions.contacts import PHONE_TYPES
 
 

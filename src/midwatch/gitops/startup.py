@@ -12,10 +12,10 @@ from pathlib import Path
 from django.db import transaction
 
 from midwatch.core import clock, outbox
+from midwatch.core.written.problems import ConfigurationError
 from midwatch.gitops.actions import OWNER, apply
 from midwatch.gitops.models import Applied
 from midwatch.gitops.plan import Plan
-from midwatch.gitops.problems import ConfigurationError
 from midwatch.people.queries import people
 
 PROBLEM_MAX = 20_000

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from midwatch.catalog import actions as catalog
 from midwatch.catalog.models import Service
 from midwatch.core.actor import Actor
+from midwatch.core.written.values import seconds_of
 from midwatch.gitops.schema.common import NOBODY
-from midwatch.gitops.values import seconds_of
 from midwatch.people import actions as people
 from midwatch.people.managed import Mark
 from midwatch.people.models import Managed, Role, Team, User

@@ -13,12 +13,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from midwatch.core import durations, integration, zones
-from midwatch.core.text import clean, slug, whole_number
+from midwatch.core.text import NAME_HELP, NAME_MAX, clean, slug, whole_number
 from midwatch.people.actions import Contact, Member, Profile, Rule
 from midwatch.people.actions.contacts import AFTER_SECONDS_MAX, REPEAT_SECONDS_MAX, RULES_MAX, SECRET_MAX
 from midwatch.people.actions.teams import MEMBERS_MAX
 from midwatch.people.actions.users import DISPLAY_NAME_MAX, EMAIL_MAX
-from midwatch.people.managed import NAME_HELP, NAME_MAX
 from midwatch.people.models import ContactMethod, MemberRole, NotificationRule, Role, TeamMode, Urgency, User
 
 PASSWORD_MAX = 1_000

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from midwatch.core.text import clean
+from midwatch.core.text import NAME, NAME_HELP, clean
 from midwatch.people.models import Managed
-
-NAME_MAX = 63
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
-NAME_HELP = "1 to 63 lower-case letters, digits, dashes and underscores, such as payments-primary"
 
 
 class FromCodeError(ValueError):

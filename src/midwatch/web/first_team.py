@@ -15,10 +15,9 @@ from midwatch.catalog.actions import ServiceFields, create_service
 from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.core.actor import Actor
-from midwatch.core.text import slug
+from midwatch.core.text import NAME_MAX, slug
 from midwatch.core.zones import wall_at
 from midwatch.people import actions
-from midwatch.people.managed import NAME_MAX
 from midwatch.people.models import MemberRole, Team, User
 from midwatch.people.queries import RESERVED_NAMES
 from midwatch.respond.alerts.actions.sources import SourceFields, create_source

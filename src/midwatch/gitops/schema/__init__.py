@@ -9,12 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from midwatch.gitops.documents import Document, Documents, Fields, Scalar
-from midwatch.gitops.schema.duty import POLICY, SCHEDULE, finish_policy, finish_schedule
-from midwatch.gitops.schema.pages import STATUS_PAGE, finish_status_page
-from midwatch.gitops.schema.people import TEAM, USER, finish_team, finish_user
-from midwatch.gitops.schema.services import SERVICE, SOURCE, finish_service, finish_source
-from midwatch.gitops.values import (
+from midwatch.core.written.documents import Document, Documents, Fields, Scalar
+from midwatch.core.written.values import (
     Field,
     Place,
     Reading,
@@ -27,6 +23,10 @@ from midwatch.gitops.values import (
     read_fields,
     text_of,
 )
+from midwatch.gitops.schema.duty import POLICY, SCHEDULE, finish_policy, finish_schedule
+from midwatch.gitops.schema.pages import STATUS_PAGE, finish_status_page
+from midwatch.gitops.schema.people import TEAM, USER, finish_team, finish_user
+from midwatch.gitops.schema.services import SERVICE, SOURCE, finish_service, finish_source
 from midwatch.people.queries import RESERVED_NAMES
 
 API_VERSION: Final = "midwatch.dev/v1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from midwatch.gitops.values import Field, Table, Value, WrongError, at, read_fields, reference, text
+from midwatch.core.written.values import Field, Table, Value, WrongError, at, read_fields, reference, text
 from midwatch.people.queries import REFERENCE_PREFIX, SecretUnreadableError, resolve_reference
 
 HOUR, DAY, WEEK = 3600, 86_400, 604_800

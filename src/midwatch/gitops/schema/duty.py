@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from midwatch.gitops import values
-from midwatch.gitops.documents import Scalar
-from midwatch.gitops.schema.common import DAY, NOBODY, WEEK, once, required_reference, sentence
-from midwatch.gitops.values import (
+from midwatch.core.written import values
+from midwatch.core.written.documents import Scalar
+from midwatch.core.written.values import (
     Field,
     Table,
     Value,
@@ -26,6 +25,7 @@ from midwatch.gitops.values import (
     whole,
     zone,
 )
+from midwatch.gitops.schema.common import DAY, NOBODY, WEEK, once, required_reference, sentence
 from midwatch.respond.escalation.models import Condition
 from midwatch.respond.oncall import resolve
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from midwatch.gitops.schema.common import once
-from midwatch.gitops.values import (
+from midwatch.core.written.values import (
     Field,
     Table,
     Value,
@@ -21,6 +20,7 @@ from midwatch.gitops.values import (
     text_of,
     zone,
 )
+from midwatch.gitops.schema.common import once
 from midwatch.respond.statuspage.actions.components import COMPONENTS_MAX
 from midwatch.respond.statuspage.actions.outward import check_outward
 

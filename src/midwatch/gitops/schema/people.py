@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from midwatch.core import integration
-from midwatch.gitops import values
-from midwatch.gitops.schema.common import DAY, WEEK, once, required_reference, secret_reference, sentence
-from midwatch.gitops.values import (
+from midwatch.core.written import values
+from midwatch.core.written.values import (
     MASK,
     Field,
     Table,
@@ -27,6 +26,7 @@ from midwatch.gitops.values import (
     text_of,
     zone,
 )
+from midwatch.gitops.schema.common import DAY, WEEK, once, required_reference, secret_reference, sentence
 from midwatch.people.actions.users import check_email
 from midwatch.people.models import MemberRole, Role, TeamMode
 

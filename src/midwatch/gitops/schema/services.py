@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from midwatch.core import integration
-from midwatch.gitops import values
-from midwatch.gitops.documents import Fields
-from midwatch.gitops.schema.common import DAY, once, required_reference, secret_reference
-from midwatch.gitops.values import (
+from midwatch.core.written import values
+from midwatch.core.written.documents import Fields
+from midwatch.core.written.values import (
     MASK,
     Field,
     Table,
@@ -29,6 +28,7 @@ from midwatch.gitops.values import (
     whole,
     zone,
 )
+from midwatch.gitops.schema.common import DAY, once, required_reference, secret_reference
 from midwatch.people.queries import resolve_reference
 from midwatch.respond.alerts.actions.sources import PRIORITIES, check_key
 

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from midwatch.catalog.models import Service
 from midwatch.core import integration
+from midwatch.core.text import NAME_MAX
 from midwatch.people.forms import LengthField
-from midwatch.people.managed import NAME_MAX
 from midwatch.people.models import Team
 from midwatch.respond.alerts.actions.sources import (
     EXPECT_SECONDS_MAX,

@@ -12,11 +12,10 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from midwatch.core.text import clean
+from midwatch.core.text import NAME_MAX, clean
 from midwatch.core.wall_field import WallField
 from midwatch.core.zones import wall_at
 from midwatch.people.forms import zone_choices
-from midwatch.people.managed import NAME_MAX
 from midwatch.people.models import Team, User
 from midwatch.people.queries import active_people
 from midwatch.respond.oncall import resolve

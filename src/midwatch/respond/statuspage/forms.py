@@ -12,10 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from midwatch.catalog.models import Service
 from midwatch.core import zones
-from midwatch.core.text import slug
+from midwatch.core.text import NAME_HELP, NAME_MAX, slug
 from midwatch.core.wall_field import WallField
 from midwatch.people.forms import zone_choices
-from midwatch.people.managed import NAME_HELP, NAME_MAX
 from midwatch.people.models import Team
 from midwatch.respond.statuspage import standing
 from midwatch.respond.statuspage.actions import ComponentFields, NewNotice, NewUpdate, PageFields, Schedule

@@ -17,14 +17,14 @@ from typing import Any, Final
 
 import yaml
 
-from midwatch.gitops.problems import Problem
+from midwatch.core.written.problems import Problem
 
 FILES_MAX: Final = 10_000
 FILE_BYTES_MAX: Final = 5 * 1024 * 1024
 NODES_MAX: Final = 200_000  # of one file, aliases written out
 DEPTH_MAX: Final = 40
 ENDINGS: Final = (".yaml", ".yml")
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _PLAIN_TAGS = re.compile(r"!|tag:yaml\.org,2002:(?:str|int|float|bool|null|timestamp|seq|map)")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -157,7 +157,7 @@ def _text(data: bytes) -> str:
 
 
 def _documents(file: str, text: str) -> list[Document]:
-    bad = _FORBIDDEN.search(text)
+    bad = FORBIDDEN.search(text)
     if bad:
         line = text.count("\n", 0, bad.start()) + 1
         raise _BrokenError(line, f"a control character ({bad[0]!a}): take it away")

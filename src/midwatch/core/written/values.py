@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from midwatch.core import zones
-from midwatch.core.text import clean
-from midwatch.gitops.documents import Document, Fields, Items, Node, Scalar
-from midwatch.gitops.problems import Problem
-from midwatch.people.managed import NAME, NAME_HELP
+from midwatch.core.text import NAME, NAME_HELP, clean
+from midwatch.core.written.documents import Document, Fields, Items, Node, Scalar
+from midwatch.core.written.problems import Problem
 
 WRITTEN_MAX: Final = 80
 MASK: Final = "****"
