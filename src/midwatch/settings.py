@@ -325,6 +325,8 @@ SETTINGS: tuple[Setting, ...] = (
         _path,
         "The program ansible-runner, where it is not beside Midwatch's own: a whole path.",
     ),
+    Setting("RUNBOOK_STARTS_PER_HOUR", "12", _whole(1, 10_000, "starts"), "Of one runbook in an hour, people's apart."),
+    Setting("TARGET_STEPS_PER_HOUR", "60", _whole(1, 100_000, "steps"), "That touch one target in an hour."),
 )
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 
@@ -397,6 +399,8 @@ class Settings:
     local_processes: int
     ansible_runner: str
     ssh_known_hosts: str
+    runbook_starts_per_hour: int
+    target_steps_per_hour: int
 
     @property
     def is_sqlite(self) -> bool:
