@@ -34,6 +34,9 @@ LIFECYCLE: tuple[Step, ...] = (
     Step("respond.statuspage", "Status pages", "What do the people who depend on us know?", "respond"),
     Step("learn.postmortems", "Post-mortems", "What happened, why did it make sense, what do we learn?", "learn"),
     Step("learn.actions", "Action items", "Who does what by when, and is it proven?", "learn"),
+    Step(
+        "learn.objectives", "Objectives", "What did we promise, and how much of it is left?", "learn", has_models=False
+    ),
     Step("learn.insights", "Insights", "Is it getting better, and what costs us sleep?", "learn", has_models=False),
     Step("intake", "Intake", "Is what a machine told us safely written down?", "roof"),
     Step("engine", "Engine", "What is due, and is anything late?", "roof"),

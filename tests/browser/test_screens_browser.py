@@ -97,6 +97,7 @@ OPEN_PAGES: dict[str, tuple[str, ...]] = {
     "web:login": ("",),
     "web:access-link": ("",),
     "escalation:landing": ("",),
+    "objectives:calculator": ("", "?kind=downtime&downtime=1h20m", "?kind=parts", "?sla=none"),
 }
 NOT_SCREENS = {
     "incidents:file": "an attachment",
@@ -152,7 +153,14 @@ OF_SPACE: dict[str, dict[str, int]] = {
     "actions": {"number": 1},
 }  # 3: the incident that runs
 TEAMS = {"people:team", "people:edit-team", "people:test-team", "people:delete-team"}
-NO_FRAME = {"web:login", "web:access-link", "escalation:landing", "api:docs"}  # without the product's navigation
+# without the product's navigation
+NO_FRAME = {
+    "objectives:calculator",
+    "web:login",
+    "web:access-link",
+    "escalation:landing",
+    "api:docs",
+}
 
 
 @dataclass(frozen=True, slots=True)

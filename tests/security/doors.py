@@ -95,7 +95,7 @@ WEB: dict[str, str] = {
     "status:confirm": ANYONE, "status:unsubscribe": ANYONE, "status:management": ANYONE,
     "actions:list": READ, "actions:create": MEMBER, "actions:detail": READ, "actions:change": MEMBER, "actions:act": MEMBER,
     "actions:debt": MEMBER, "insights:overview": READ, "insights:csv": READ, "insights:shift": READ,
-    "insights:suggest": MEMBER,
+    "insights:suggest": MEMBER, "objectives:calculator": READ,
     "runbooks:list": READ, "runbooks:executions": READ, "runbooks:approvals": READ, "runbooks:execution": READ,
     "runbooks:output": READ, "runbooks:whole-output": READ,
     "healthz": READ, "readyz": READ, "metrics": READ,
@@ -105,6 +105,7 @@ OPEN_TO_READ = {
     "chat:hook",
     "status:home", "status:home_slash", "status:look", "status:history", "status:atom", "status:rss", "status:badge",
     "status:notice", "status:api", "status:subscribe", "status:confirm", "status:unsubscribe", "status:management",
+    "objectives:calculator",
     "incidents:declare-by-link", "oncall:calendar", "api:openapi", "api:docs", "api:docs-asset", "healthz", "readyz",
     "metrics",
 }  # fmt: skip
@@ -150,6 +151,7 @@ API_READS = {
     "list_updates",
     "list_actions", "get_action", "insights", "list_stakeholders",
 }  # fmt: skip
+API_OPEN = {"downtime", "sla", "composed"}  # the calculator: no token, and nothing of this installation
 NAMES = {
     "services": "checkout", "shifts": "payments-primary",
     "sources": "prometheus", "schedules": "payments-primary", "policies": "payments",

@@ -76,6 +76,8 @@ PROBLEM_SCHEMA: Mapping[str, Any] = {
 def _problems_of(operation: Mapping[str, Any]) -> dict[str, str]:
     """Which problems an operation may answer with, by status."""
     found = {"401": CODES["unauthorized"].title, "422": CODES["invalid"].title, "503": CODES["unavailable"].title}
+    if "security" not in operation:
+        del found["401"]  # takes no token
     if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
         found["404"] = CODES["not_found"].title
     if "requestBody" in operation:

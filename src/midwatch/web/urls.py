@@ -33,6 +33,7 @@ urlpatterns = [
     path("", include("midwatch.prepare.runbooks.urls")),
     path("", include("midwatch.learn.actions.urls")),
     path("", include("midwatch.learn.insights.urls")),
+    path("", include("midwatch.learn.objectives.urls")),
     path("", include("midwatch.catalog.urls")),
     path("", include("midwatch.web.people.urls")),
     path("", include("midwatch.learn.postmortems.urls")),

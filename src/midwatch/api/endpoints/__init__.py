@@ -18,6 +18,7 @@ from midwatch.api.endpoints import (
     policies,
     postmortems,
     stakeholders,
+    uptime,
 )
 
 _registered: set[int] = set()
@@ -41,3 +42,4 @@ def register(api: NinjaAPI) -> None:
     api.add_router("", incident_updates.router, tags=["incidents"])
     api.add_router("", actions.router, tags=["action items and insights"])
     api.add_router("", stakeholders.router, tags=["incidents"])
+    api.add_router("", uptime.router, tags=["uptime"])
