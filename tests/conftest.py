@@ -64,10 +64,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: object) -> None:
     """The installation's own database, migrated: no test_ copy, so that lanes and processes see what tests see."""
-    from django.core.management import call_command
+    from midwatch.core.migrating import migrate
 
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
-        call_command("migrate", verbosity=0, skip_checks=True)
+        migrate()
 
 
 @pytest.fixture(autouse=True)

@@ -50,15 +50,15 @@ def main() -> None:
     import django
 
     django.setup()
-    from django.core.management import call_command
     from django.db import transaction
 
     from midwatch.catalog.models import Service
     from midwatch.core import clock
+    from midwatch.core.migrating import migrate
     from midwatch.people.models import Team
     from midwatch.respond.alerts.models import Source
 
-    call_command("migrate", verbosity=0, skip_checks=True)
+    migrate()
     now = clock.now()
     with transaction.atomic():
         team = Team.objects.create(name="payments", display_name="Payments", created_at=now)

@@ -100,10 +100,11 @@ def main() -> None:
     import django
 
     django.setup()
-    from django.core.management import call_command
     from django.db import connection, transaction
 
-    call_command("migrate", verbosity=0, skip_checks=True)
+    from midwatch.core.migrating import migrate
+
+    migrate()
     alerts, entries = int(sys.argv[1]), int(sys.argv[2])
     _people()
     is_sqlite = connection.vendor == "sqlite"

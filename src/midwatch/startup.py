@@ -10,12 +10,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.core.management import call_command
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from midwatch import __version__, backup
 from midwatch.core import clock
+from midwatch.core.migrating import migrate
 from midwatch.core.postgresql.lock import upgrading
 from midwatch.engine import hold
 from midwatch.people.actions import ensure_api_token_user, setup_code
@@ -90,12 +90,8 @@ def upgrade() -> list[str]:
         pending = pending_migrations()
         if pending == [HALF_MOVED]:
             raise SystemExit("a `midwatch move` into this database is not finished: run it again first")
-        _migrate()
+        migrate()
     return pending
-
-
-def _migrate() -> None:
-    call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
 
 
 def _migrate_embedded() -> None:
@@ -106,7 +102,7 @@ def _migrate_embedded() -> None:
     if "django_migrations" in connection.introspection.table_names():
         _back_up()
         log.info("migrating the database: %d steps", len(pending))
-    _migrate()
+    migrate()
 
 
 def _back_up() -> None:

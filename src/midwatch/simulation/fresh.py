@@ -10,12 +10,12 @@ from pathlib import Path
 
 from django.apps import apps
 from django.core.cache import caches
-from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.backends.signals import connection_created
 
 from midwatch.catalog.models import Service
 from midwatch.core import clock
+from midwatch.core.migrating import migrate
 from midwatch.intake import log
 from midwatch.people.models import ContactMethod, Membership, NotificationRule, Team, User
 from midwatch.respond.alerts.models import Source
@@ -51,7 +51,7 @@ def template() -> Path:
         connection_created.connect(_relax, dispatch_uid="simulation")
         if made.exists():
             return made
-    call_command("migrate", verbosity=0, skip_checks=True)
+    migrate()
     if connection.vendor != "sqlite":
         return main
     with connection.cursor() as cursor:
