@@ -71,6 +71,12 @@ class Workspace:
         }  # fmt: skip
         return identity
 
+    def opened(self, name: str) -> FakeChannel:
+        """A channel that people made, with the app in it."""
+        made = FakeChannel(f"C{next(self._count):08d}", name, "UBO", False, {"UBO", self.me})
+        self.channels[made.id] = made
+        return made
+
     def channel(self, name: str) -> FakeChannel:
         return next(one for one in self.channels.values() if one.name == name)
 
@@ -184,6 +190,8 @@ class Workspace:
             self.whispers.append({"user": given["channel"], **message})
             return {"channel": "D1", "ts": ts}
         channel = self._open(given)
+        if self.me not in channel.members:
+            raise Refused("not_in_channel")
         channel.messages[ts] = message
         return {"channel": channel.id, "ts": ts, "message": message}
 
@@ -230,6 +238,9 @@ class Workspace:
         return {"view": {"id": f"V{next(self._count)}"}}
 
     def _of(self, given: dict[str, str]) -> FakeChannel:
+        if given["channel"].startswith("#"):  # chat.postMessage takes a name; what else does not answer by it
+            named = [one for one in self.channels.values() if f"#{one.name}" == given["channel"]]
+            given = {**given, "channel": named[0].id if named else ""}
         if given["channel"] not in self.channels:
             raise Refused("channel_not_found")
         return self.channels[given["channel"]]

@@ -40,7 +40,8 @@ WEB: dict[str, str] = {
     "escalation:escalate": MEMBER, "escalation:reassign": MEMBER, "escalation:add_responder": MEMBER,
     "escalation:decline": MEMBER, "escalation:page": MEMBER, "escalation:policies": READ,
     "escalation:create": TEAM, "escalation:policy": READ, "escalation:edit": TEAM, "escalation:delete": TEAM,
-    "escalation:bind_service": TEAM, "escalation:duty": ADMINISTRATOR, "escalation:landing": ANYONE, "escalation:hook_root": ANYONE,
+    "escalation:bind_service": TEAM, "escalation:team_channel": TEAM,
+    "escalation:duty": ADMINISTRATOR, "escalation:landing": ANYONE, "escalation:hook_root": ANYONE,
     "escalation:hook": ANYONE, "chat:hook": ANYONE,
     "oncall:who": READ, "oncall:create": MEMBER, "oncall:schedule": READ, "oncall:take_over": MEMBER,
     "oncall:override": MEMBER, "oncall:cancel_override": MEMBER, "oncall:edit": TEAM, "oncall:delete": TEAM,
@@ -161,7 +162,7 @@ VALUES = {
     "<int:number>": "1", "<int:pk>": "1", "<int:id>": "1", "<slug:key>": "summary", "<slug:method>": "hook",
     "<str:token>": "unknown",
     "<str:provider>": "twilio", "<path:rest>": "sms", "<str:name>": "none.css",
-    "<slug:wire_id>": "one", "<slug:do>": "done", "<path:what>": "summary.json",
+    "<slug:wire_id>": "one", "<slug:provider>": "slack", "<slug:do>": "done", "<path:what>": "summary.json",
 }  # fmt: skip
 
 

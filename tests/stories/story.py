@@ -45,6 +45,7 @@ from midwatch.respond.escalation.models import (
     ServicePolicy,
     StepTarget,
     TeamPolicy,
+    TeamPost,
 )
 from midwatch.respond.escalation.views.hooks import hook
 from midwatch.respond.incidents.models import Channel, Evidence, Incident, Promise, Task, UpdateDelivery
@@ -425,7 +426,7 @@ class Story:
             Incident.objects.aggregate(at=Min("prompted_at"))["at"],
             *(
                 model.objects.aggregate(at=Min("due_at"))["at"]
-                for model in (Promise, Task, UpdateDelivery, Channel, Evidence)
+                for model in (Promise, Task, UpdateDelivery, Channel, Evidence, TeamPost)
             ),
         ]
 

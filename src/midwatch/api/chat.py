@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from midwatch.api import commands
-from midwatch.api.commands import Acknowledge, CommandError, Declare
+from midwatch.api.commands import Acknowledge, CommandError, Declare, Resolve
 from midwatch.catalog.models import Service
 from midwatch.core.actor import Actor
 from midwatch.core.integration import ChannelConfig
@@ -60,6 +60,8 @@ def respond(talk: Talk, asked: Asked, config: ChannelConfig) -> Said:
                 return _command(asked, user, by)
             case "acknowledge":
                 return Said(commands.run(Acknowledge((asked.number or 0,)), by, user))
+            case "resolve":
+                return Said(commands.run(Resolve((asked.number or 0,)), by, user))
             case "take":
                 return Said(_in_incident(asked, user, Act.ANSWER_OFFER, lambda one: _take(one, user, by)))
             case "hand over":

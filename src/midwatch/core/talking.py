@@ -19,8 +19,9 @@ class Asked:
     """Somebody said or pressed something in a chat. `who`: the provider's id of the person, to be looked up; nobody acts
     before that. `place`: the provider's id of the channel. `trigger`: what lets a form open, "" where none can.
 
-    `verb`: command (`text` as typed), acknowledge (`number`: an alert's), take, hand over (`number`: an incident's), star
-    (`text`: a message of the channel), declare and offer (a form that was sent: `values`), or "" (nothing is wanted).
+    `verb`: command (`text` as typed), acknowledge and resolve (`number`: an alert's), take, hand over (`number`: an
+    incident's), star (`text`: a message of the channel), declare and offer (a form that was sent: `values`), or ""
+    (nothing is wanted).
     """
 
     verb: str

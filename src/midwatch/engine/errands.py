@@ -15,6 +15,7 @@ from django.db import close_old_connections
 from midwatch.core.guard import guarded
 from midwatch.engine import hold
 from midwatch.learn.postmortems.actions import claim_letters, send_letter
+from midwatch.respond.escalation.actions import team_channels
 from midwatch.respond.incidents.actions import outside
 from midwatch.respond.statuspage.actions import outward
 from midwatch.respond.statuspage.actions import sending as subscribers
@@ -36,6 +37,7 @@ class Errand:
 
 ERRANDS: tuple[Errand, ...] = (
     Errand("stakeholders", outside.claim_deliveries, outside.deliver),
+    Errand("team channels", team_channels.claim_posts, team_channels.show),
     Errand("incident channels", outside.claim_channels, outside.tend),
     Errand("evidence", outside.claim_evidence, outside.fetch),
     Errand("post-mortem letters", claim_letters, send_letter),

@@ -23,7 +23,7 @@ from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import resolve_alert, wake_snoozed
 from midwatch.respond.alerts.actions.problems import report_silence
 from midwatch.respond.alerts.models import Alert, Source
-from midwatch.respond.escalation.actions import answers, run_due, start
+from midwatch.respond.escalation.actions import answers, run_due, start, team_channels
 from midwatch.respond.escalation.models import Escalation
 from midwatch.respond.incidents.actions import ask_for_tasks, declare_by_rule, keep_promises, prompt_due
 from midwatch.respond.incidents.models import DeclarationRule
@@ -176,12 +176,14 @@ JOBS: tuple[Job, ...] = (
     Job("items without their owner", adopt_orphans, timedelta(minutes=1)),
     Job("weekly digest", digest.send_due, timedelta(minutes=10)),
     Job("proofs of action items", prove_due, timedelta(seconds=5)),
+    Job("team channels", team_channels.watch_channels, timedelta(seconds=1)),
     Job("snoozes", end_snoozes, timedelta(seconds=1)),
     Job("expired alerts", expire_alerts, timedelta(seconds=5)),
     Job("silent sources", listen_for_silence, timedelta(seconds=1)),
     Job("maintenance of status pages", move_maintenances, timedelta(seconds=1)),
     Job("forgotten hold", hold.remind, timedelta(seconds=5)),
     Job("shift messages", tell_of_shifts, timedelta(seconds=30)),
+    Job("shifts in team channels", team_channels.watch_shifts, timedelta(seconds=30)),
     Job("post-mortem reminders", remind_of_postmortems, timedelta(minutes=1)),
     Job("gap warnings", tell_of_gaps, timedelta(minutes=10)),
     Job("retention", retention.forget, timedelta(seconds=1)),

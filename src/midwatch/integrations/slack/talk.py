@@ -19,7 +19,7 @@ from midwatch.core.integration import ChannelConfig, InboundRequest, Rejected
 from midwatch.core.talking import Asked, Form, FormField, TalkError
 from midwatch.core.text import clean, whole_number
 from midwatch.integrations.slack.web import SlackError, call
-from midwatch.integrations.slack.words import ACKNOWLEDGE, DECLARE, HAND_OVER, STAR, TAKE, escaped_lines
+from midwatch.integrations.slack.words import ACKNOWLEDGE, DECLARE, HAND_OVER, RESOLVE, STAR, TAKE, escaped_lines
 
 PROVIDER = "slack"
 SETTINGS: Sequence[str] = ("SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "SLACK_BASE_URL")
@@ -30,7 +30,7 @@ ASK_SECONDS = 1.0  # Slack waits 3 s for the answer, and at most two questions c
 FIELDS_MAX = 100
 WORDS_MAX = 3_000
 TEXT_MAX = 3_000
-PRESSED: Mapping[str, str] = {TAKE: "take", HAND_OVER: "hand over", ACKNOWLEDGE: "acknowledge"}
+PRESSED: Mapping[str, str] = {TAKE: "take", HAND_OVER: "hand over", ACKNOWLEDGE: "acknowledge", RESOLVE: "resolve"}
 SENT: Mapping[str, str] = {DECLARE: "declare", HAND_OVER: "offer"}
 _own_team: dict[tuple[str, str], str] = {}  # (address, token) -> the workspace that the token is of
 

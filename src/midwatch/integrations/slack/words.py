@@ -15,7 +15,7 @@ FIELD_MAX = 500
 NAMES_MAX = 10
 ROLE_TITLES: Mapping[str, str] = {"ic": "IC", "cm": "CM", "dc": "DC"}
 TAKE, HAND_OVER, DECLARE = "midwatch-take", "midwatch-hand-over", "midwatch-declare"
-ACKNOWLEDGE, STAR = "midwatch-acknowledge", "midwatch-star"
+ACKNOWLEDGE, RESOLVE, STAR = "midwatch-acknowledge", "midwatch-resolve", "midwatch-star"
 
 
 def escaped(text: object, at_most: int) -> str:

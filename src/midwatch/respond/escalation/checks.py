@@ -8,7 +8,14 @@ from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.core.contribute import Check
 from midwatch.people.models import MemberRole, Membership, User
-from midwatch.respond.escalation.models import EscalationPolicy, Notify, ServicePolicy, StepTarget, TeamPolicy
+from midwatch.respond.escalation.models import (
+    EscalationPolicy,
+    Notify,
+    ServicePolicy,
+    StepTarget,
+    TeamChannel,
+    TeamPolicy,
+)
 from midwatch.respond.escalation.queries import dry_run
 from midwatch.respond.notify.queries import reachabilities
 from midwatch.respond.oncall import resolve
@@ -81,4 +88,14 @@ def services_have_policies() -> Check:
     return Check("services.policies", question, "ok", f"{Service.objects.count()} services, each with a policy")
 
 
-CHECKS = (people_can_be_reached, policies_reach_somebody, services_have_policies)
+def team_channels_work() -> Check:
+    question = "Do the alert channels of teams take their messages?"
+    failing = list(TeamChannel.objects.exclude(failing_since=None).select_related("team").order_by("team__name"))
+    if failing:
+        said = "; ".join(f"{one.team.name} ({one.place}): {one.problem}" for one in failing[:NAMED_MAX])
+        remedy = "pages go out all the same; set it right on the team's page, and the next alert is shown again"
+        return Check("channels.teams", question, "warning", said, remedy)
+    return Check("channels.teams", question, "ok", f"{TeamChannel.objects.count()} alert channels")
+
+
+CHECKS = (people_can_be_reached, policies_reach_somebody, services_have_policies, team_channels_work)

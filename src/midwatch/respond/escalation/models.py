@@ -138,3 +138,54 @@ class Escalation(Quick):
             models.Index(fields=["policy", "state"], name="escalation_policy_state"),
             models.Index(fields=["leader"], name="escalation_leader", condition=~Q(leader=None)),
         ]
+
+
+class TeamChannel(models.Model):
+    """Where a team reads along: each of its alerts is one message there, and who begins a shift.
+
+    `last_number`: the newest alert that was looked at. `problem`: what the provider said last, "" while all is well.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+    provider = models.CharField(max_length=30)
+    place = models.CharField(max_length=100)
+    shows_shifts = models.BooleanField(default=True)
+    last_number = models.PositiveBigIntegerField(default=0)
+    problem = models.CharField(max_length=500, default="", db_default="")
+    failing_since = models.DateTimeField(null=True)
+    created_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "provider"], name="team_channel_once")]
+
+
+class TeamPost(models.Model):
+    """A message in a team's channel: a wish that a leased worker fulfils, and edits when there is more to say.
+
+    `is_joined`: its alert is paged with another one, whose message counts it. `count`: of a storm's, the alerts in it.
+    """
+
+    channel = models.ForeignKey(TeamChannel, on_delete=models.CASCADE, related_name="posts")
+    key = models.CharField(max_length=100)  # "alert/7", "storm/7", "shift/3/20260302T080000"
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, null=True, related_name="+")
+    text = models.CharField(max_length=500, default="", db_default="")  # of a shift's
+    count = models.PositiveIntegerField(default=0)
+    is_joined = models.BooleanField(default=False)
+    is_open = models.BooleanField(default=True)  # more may happen to it
+    shown_entry = models.PositiveBigIntegerField(default=0)  # the last line of the alert's timeline that it shows
+    shown_status = models.CharField(max_length=12, default="", db_default="")
+    external = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    problem = models.CharField(max_length=500, default="", db_default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "key"], name="team_post_once")]
+        indexes = [
+            models.Index(fields=["due_at"], name="team_post_due", condition=~Q(due_at=None)),
+            models.Index(fields=["channel"], name="team_post_open", condition=Q(is_open=True)),
+            models.Index(fields=["channel", "created_at"], name="team_post_new"),
+        ]

@@ -10,17 +10,25 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from midwatch.catalog.models import Service
-from midwatch.core import clock
+from midwatch.core import clock, feeds
 from midwatch.core.contribute import Badge, Beside, Panel, holds
 from midwatch.core.statements import Select
+from midwatch.people.models import Team
 from midwatch.people.queries import active_people, may_edit_team
 from midwatch.people.viewing import viewer
 from midwatch.respond.alerts.lines import Line
 from midwatch.respond.alerts.models import Alert
-from midwatch.respond.escalation.models import Escalation, EscalationPolicy, EscalationState, ServicePolicy, TeamPolicy
+from midwatch.respond.escalation.models import (
+    Escalation,
+    EscalationPolicy,
+    EscalationState,
+    ServicePolicy,
+    TeamChannel,
+    TeamPolicy,
+)
 from midwatch.respond.escalation.queries import policy_for, progress
 from midwatch.respond.notify.models import Page, PageState
-from midwatch.respond.notify.queries import pages_of
+from midwatch.respond.notify.queries import feed_config, pages_of
 
 PEOPLE_MAX = 500
 POLICIES_MAX = 500
@@ -88,6 +96,20 @@ def _policy(request: HttpRequest, service: Service) -> str:
     return render_to_string("escalation/_service.html", context, request)
 
 
+def _channels(request: HttpRequest, team: Team) -> str:
+    """Where the team reads along: of each provider that is set up, and what it said last."""
+    rows = {one.provider: one for one in TeamChannel.objects.filter(team=team)}
+    shown = [
+        (feed, rows.get(name))
+        for name, feed in feeds.feeds().items()
+        if name in rows or not feed.missing_settings(feed_config(name))
+    ]
+    if not shown:
+        return ""
+    context = {"team": team, "channels": shown, "may_edit": may_edit_team(viewer(request), team)}
+    return render_to_string("escalation/_team_channels.html", context, request)
+
+
 def _without_policy(request: HttpRequest, rows: Sequence[Service]) -> Mapping[int, str]:
     """Beside a service that nobody is paged for."""
     own = set(ServicePolicy.objects.filter(service__in=rows).values_list("service_id", flat=True))
@@ -101,5 +123,6 @@ PANELS = [
     Panel("alert.state", 10, _progress),
     Panel("alert.acts", 10, _acts),
     Panel("service.side", 20, _policy),
+    Panel("team.side", 20, _channels),
 ]
 BADGES = [Badge("alert.row", 10, _next_steps), Badge("service.row", 20, _without_policy)]

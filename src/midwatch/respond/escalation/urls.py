@@ -20,6 +20,7 @@ urlpatterns = [
     path("policies/<slug:name>/edit", policies.edit, name="edit"),
     path("policies/<slug:name>/delete", policies.delete, name="delete"),
     path("services/<slug:name>/policy", binding.bind, name="bind_service"),
+    path("settings/teams/<slug:name>/channels/<slug:provider>", binding.choose_team_channel, name="team_channel"),
     path("p/<str:token>", landing.landing, name="landing"),
     path("hooks/<str:provider>", hooks.hook, name="hook_root"),
     path("hooks/<str:provider>/<path:rest>", hooks.hook, name="hook"),

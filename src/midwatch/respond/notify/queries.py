@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
-from midwatch.core import integration
+from midwatch.core import feeds, integration
 from midwatch.core.integration import ChannelConfig
 from midwatch.core.statements import Select
 from midwatch.people.models import ContactMethod, NotificationRule, User
@@ -33,6 +33,12 @@ def channel_config(type_: str) -> ChannelConfig:
 def chat_config(provider: str) -> ChannelConfig:
     """The installation's settings of a chat provider."""
     settings_read = tuple(integration.chats()[provider].SETTINGS)
+    return ChannelConfig(values=channel_values(settings_read), timeout_seconds=SEND_TIMEOUT_SECONDS)
+
+
+def feed_config(provider: str) -> ChannelConfig:
+    """The installation's settings of a provider of teams' channels."""
+    settings_read = tuple(feeds.feeds()[provider].SETTINGS)
     return ChannelConfig(values=channel_values(settings_read), timeout_seconds=SEND_TIMEOUT_SECONDS)
 
 

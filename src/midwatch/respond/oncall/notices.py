@@ -73,6 +73,45 @@ def due_shift_notices(now: datetime) -> list[ShiftNotice]:
     return notices
 
 
+@dataclass(frozen=True, slots=True)
+class ShiftChange:
+    """`people` begin their shift of `schedule`. `ends_at` None: no end in sight, or not all at once."""
+
+    key: str
+    schedule: Schedule
+    people: Sequence[User]
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+def shift_changes(now: datetime, team_ids: Sequence[int]) -> list[ShiftChange]:
+    """Who began a shift within the last hour, by schedule and moment."""
+    wanted = [one for one in schedules() if one.team_id in set(team_ids)]
+    low = now - START_GRACE
+    values = resolvables(wanted, since=low - timedelta(hours=1))
+    high = now + timedelta(hours=1)
+    found: dict[tuple[int, datetime], list[resolve.Shift]] = {}
+    for schedule in wanted:
+        for stretch in resolve.stretches(values[schedule.pk], low - timedelta(seconds=1), high):
+            if low <= stretch.start <= now:
+                found.setdefault((schedule.pk, stretch.start), []).append(stretch)
+    people = named(stretch.user for stretches in found.values() for stretch in stretches)
+    by_pk = {one.pk: one for one in wanted}
+    changes = []
+    for (pk, start), stretches in found.items():
+        ends = {_end_of(values[pk], stretch, high) for stretch in stretches}
+        changes.append(
+            ShiftChange(
+                f"shift/{pk}/{start:%Y%m%dT%H%M%S}",
+                by_pk[pk],
+                [people[stretch.user] for stretch in stretches],
+                start,
+                ends.pop() if len(ends) == 1 else None,
+            )
+        )
+    return changes
+
+
 def lengths_ahead(user: User) -> list[timedelta]:
     """How long before a shift this person wants to hear of it."""
     wanted = user.notify_on.get("shiftStart", SHIFT_START_DEFAULT)

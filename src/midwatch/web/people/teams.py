@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from midwatch.catalog.queries import services
+from midwatch.core.contribute import panels
 from midwatch.core.render import page_or_partial
 from midwatch.people import actions, forms
 from midwatch.people.actions.teams import MEMBERS_MAX
@@ -90,6 +91,7 @@ def team(request: HttpRequest, name: str) -> HttpResponse:
         "may_edit": may_edit_members(user, found),
         "may_test": _may_test(user, found),
         "is_administrator": user.is_administrator,
+        "side_panels": panels("team.side", request, found),
     }
     return page_or_partial(request, "people/team.html", context, partial="people/team.html")
 

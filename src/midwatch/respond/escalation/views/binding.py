@@ -12,9 +12,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from midwatch.catalog.models import Service
+from midwatch.people.models import Team
 from midwatch.people.queries import actor_of
 from midwatch.people.viewing import editing_user, viewer
 from midwatch.respond.escalation.actions.policies import bind_service, set_duty_schedule
+from midwatch.respond.escalation.actions.team_channels import choose_channel
 from midwatch.respond.escalation.models import EscalationPolicy
 from midwatch.respond.oncall.models import Schedule
 
@@ -34,6 +36,23 @@ def bind(request: HttpRequest, name: str) -> HttpResponse:
     else:
         messages.success(request, _("Its alerts go by %s now.") % (policy or _("the policy of its team")))
     return HttpResponseRedirect(reverse("catalog:service", args=[name]))
+
+
+@require_POST
+@login_required
+def choose_team_channel(request: HttpRequest, name: str, provider: str) -> HttpResponse:
+    """`place`: where the team reads along; empty: nowhere. `shifts`: "yes" says who begins a shift, too."""
+    team = get_object_or_404(Team, name=name)
+    user = editing_user(request, team)
+    place, shifts = request.POST.get("place", "")[:100], request.POST.get("shifts") == "yes"
+    try:
+        chosen = choose_channel(team, provider, place, actor_of(user, "web"), shows_shifts=shifts)
+    except ValueError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        said = _("Its alerts are shown in %s from now on.") % chosen.place if chosen else _("It has no alert channel.")
+        messages.success(request, said)
+    return HttpResponseRedirect(reverse("people:team", args=[name]))
 
 
 @require_POST
