@@ -79,6 +79,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "runbooks:list": ("", "?q=nothing-like-it"),
     "runbooks:executions": ("", "?state=failed"),
     "runbooks:approvals": ("",),
+    "runbooks:secrets": ("",),
     "insights:overview": ("", "?days=7&team=payments"),
     "insights:shift": ("",),
     "statuspage:pages": ("",),

@@ -17,6 +17,7 @@ from midwatch.learn.actions.actions import NewItem, note_item
 from midwatch.people import actions as people
 from midwatch.people.models import Membership, Team
 from midwatch.people.queries import actor_of
+from midwatch.prepare.runbooks.actions.secrets import set_secret
 from midwatch.respond.incidents.actions import Declaration, add_stakeholder, declare_incident
 from midwatch.respond.statuspage.actions import PageFields, create_page
 from midwatch.respond.statuspage.models import Component, Notice, Subscriber
@@ -49,6 +50,7 @@ def doors(db: None) -> Iterator[Doors]:
     note_item(NewItem("watch the pool", owner=world.cy), actor_of(world.cy, "web"))
     add_stakeholder(BY, kind="email", address="desk@example.com")
     make_execution(world)
+    set_secret("deploy-key", world.team, "correct-horse", BY)
     clients = {"nobody": Client()}
     for user in (world.ana, world.bo, world.cy, world.vi, stranger):
         clients[user.name] = Client()

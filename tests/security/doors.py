@@ -98,7 +98,8 @@ WEB: dict[str, str] = {
     "actions:debt": MEMBER, "insights:overview": READ, "insights:csv": READ, "insights:shift": READ,
     "insights:suggest": MEMBER, "objectives:calculator": READ,
     "runbooks:list": READ, "runbooks:executions": READ, "runbooks:approvals": READ, "runbooks:execution": READ,
-    "runbooks:output": READ, "runbooks:whole-output": READ,
+    "runbooks:output": READ, "runbooks:whole-output": READ, "runbooks:secrets": READ, "runbooks:create-secret": MANAGER,
+    "runbooks:rotate-secrets": ADMINISTRATOR, "runbooks:change-secret": MANAGER, "runbooks:remove-secret": MANAGER,
     "healthz": READ, "readyz": READ, "metrics": READ,
 }  # fmt: skip
 OPEN_TO_READ = {

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from midwatch.prepare.runbooks.views import history, listing, output, running
+from midwatch.prepare.runbooks.views import history, listing, output, running, secrets
 
 app_name = "runbooks"
 urlpatterns = [
     path("runbooks", listing.runbook_list, name="list"),
     path("approvals", history.approvals, name="approvals"),
+    path("secrets", secrets.secret_list, name="secrets"),
+    path("secrets/new", secrets.create, name="create-secret"),
+    path("secrets/rotate", secrets.rotate, name="rotate-secrets"),
+    path("secrets/<int:pk>/value", secrets.change, name="change-secret"),
+    path("secrets/<int:pk>/remove", secrets.remove, name="remove-secret"),
     path("executions", history.execution_list, name="executions"),
     path("executions/<int:number>", running.execution_page, name="execution"),
     path("executions/<int:number>/steps/<int:pk>/output", output.new_output, name="output"),

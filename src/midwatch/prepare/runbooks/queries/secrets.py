@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 
+from midwatch.core.models import AuditEntry
 from midwatch.people.models import Membership, Team, User
 from midwatch.people.queries import is_manager
 from midwatch.prepare.runbooks.models import Secret
+
+READS_LOOKED_AT = 100  # of one name
 
 
 def secrets_visible_to(user: User) -> QuerySet[Secret]:
@@ -42,3 +46,16 @@ def found_by_name(names: Collection[str], team: Team | None) -> Mapping[str, Sec
 def missing_secrets(names: Collection[str], team: Team | None) -> list[str]:
     """Those that a runbook of this team names and nobody has set."""
     return sorted(set(names) - found_by_name(names, team).keys())
+
+
+def last_reads(secrets: Sequence[Secret]) -> Mapping[int, datetime]:
+    """id: when a step was last given it, as the audit says; a name that two teams use is told apart by its team."""
+    found: dict[int, datetime] = {}
+    for secret in secrets:
+        entries = AuditEntry.objects.filter(object_kind="secret", object_name=secret.name, verb="read").order_by("-id")
+        team = secret.team.name if secret.team is not None else None
+        rows = entries.values_list("at", "detail")[:READS_LOOKED_AT]
+        at = next((at for at, detail in rows if detail.get("team") == team), None)
+        if at is not None:
+            found[secret.pk] = at
+    return found
