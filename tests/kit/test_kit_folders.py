@@ -23,7 +23,7 @@ CAPABILITIES = {
     "importer.py",
 }
 PERMITTED = {"feeds", "integration", "talking", "net", "payload", "text", "text_sms", "webhook_v4"}
-PERMITTED_RUNNERS = PERMITTED | {"programs", "running"}
+PERMITTED_RUNNERS = PERMITTED | {"asking", "programs", "running"}
 PERMITTED_IMPORTERS = {"foreign"}
 # Of the standard library shapes, text and signatures are enough: no files, no sockets, no clock.
 STANDARD = {

@@ -87,6 +87,7 @@ def http(
     basic_auth: tuple[str, str] | None = None,
     keeps_connection: bool = False,
     is_repeatable: bool = False,
+    ca_pem: str = "",
 ) -> HttpAnswer:
     """One request and its answer, whatever its status. The body is cut at `BODY_BYTES_MAX`.
 
@@ -95,6 +96,7 @@ def http(
     `keeps_connection`: others to the same server follow soon. When the server has closed a kept one meanwhile, the request
     is repeated at once on a new one if nothing of it can have been understood, or if it may arrive twice: a GET, or
     `is_repeatable`, it carries a key by which the receiver knows it again.
+    `ca_pem`: authorities that the certificate is checked against instead of the usual ones.
     Raises `NetError` (nobody answered) or `AddressRefused`.
     """
     return transport.http(
@@ -109,6 +111,7 @@ def http(
             basic_auth=basic_auth,
             keeps_connection=keeps_connection,
             is_repeatable=is_repeatable,
+            ca_pem=ca_pem,
         )
     )
 

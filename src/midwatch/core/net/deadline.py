@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from midwatch.core import clock
@@ -88,14 +88,15 @@ def connect(ips: tuple[str, ...], port: int, deadline: Deadline) -> DeadlineSock
     raise problem
 
 
-def tls_context(*, is_verified: bool = True) -> ssl.SSLContext:
-    return _tls_context(is_verified, os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
+def tls_context(*, is_verified: bool = True, ca_pem: str = "") -> ssl.SSLContext:
+    """`ca_pem`: authorities that are believed instead of the usual ones. Raises `ssl.SSLError` when they cannot be read."""
+    return _tls_context(is_verified, ca_pem, os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
 
 
-@cache
-def _tls_context(is_verified: bool, _cert_file: str, _cert_dir: str) -> ssl.SSLContext:
+@lru_cache(maxsize=32)
+def _tls_context(is_verified: bool, ca_pem: str, _cert_file: str, _cert_dir: str) -> ssl.SSLContext:
     """Loading the authorities takes some 20 ms, so once; again when OpenSSL's own variables name other ones."""
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(cadata=ca_pem or None)
     context.sslsocket_class = DeadlineTlsSocket
     if not is_verified:
         context.check_hostname = False

@@ -8,6 +8,11 @@ class NetError(Exception):
 
     permanent: bool = False
 
+    def __init__(self, message: str = "", *, may_have_arrived: bool = False) -> None:
+        """`may_have_arrived`: the request had gone, so that the other side may have done what it asks."""
+        super().__init__(message)
+        self.may_have_arrived = may_have_arrived
+
 
 class AddressRefused(NetError):  # noqa: N818 - says what happened
     """The address may not be named by somebody without the configuration's trust. Trying again changes nothing."""

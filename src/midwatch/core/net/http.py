@@ -120,7 +120,7 @@ def send_http(request: HttpRequest) -> HttpAnswer:
 def _send_once(
     request: HttpRequest, target: Target, method: str, headers: dict[str, str], body: bytes, deadline: Deadline
 ) -> HttpAnswer:
-    context = tls_context() if target.scheme == "https" else None
+    context = _context(request, target) if target.scheme == "https" else None
     key = (*target.origin, context)
     line = lines.take(key, target) if request.keeps_connection else None
     if line is not None:
@@ -129,7 +129,7 @@ def _send_once(
             return _exchange(line, target, method, headers, body, deadline, keeps=True)
         except _ClosedMeanwhile as closed:
             if closed.has_sent and method not in REPEATABLE and not request.is_repeatable:
-                raise NetError(f"{target.name}: the connection was cut") from None
+                raise NetError(f"{target.name}: the connection was cut", may_have_arrived=True) from None
     line = Line(key, None)
     kind, extra = (_TlsPool, {"ssl_context": context}) if context is not None else (_PlainPool, {})
     line.pool = kind(
@@ -143,6 +143,15 @@ def _send_once(
         **extra,  # type: ignore[arg-type]
     )
     return _exchange(line, target, method, headers, body, deadline, keeps=request.keeps_connection)
+
+
+def _context(request: HttpRequest, target: Target) -> ssl.SSLContext:
+    try:
+        return tls_context(ca_pem=request.ca_pem)
+    except (ssl.SSLError, ValueError):
+        raise NetError(
+            f"{target.name}: the certificate authority that was given is no certificate: give it as PEM"
+        ) from None
 
 
 class _ClosedMeanwhile(Exception):  # noqa: N818 - says what happened
@@ -184,22 +193,26 @@ def _exchange(
         is_kept = keeps and not is_cut
         return answer
     except (TimeoutError, urllib3.exceptions.TimeoutError):
-        raise NetError(timed_out) from None
+        raise NetError(timed_out, may_have_arrived=_has_sent(line)) from None
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         cause = _cause(error)
         if isinstance(cause, TimeoutError):
-            raise NetError(timed_out) from None
+            raise NetError(timed_out, may_have_arrived=_has_sent(line)) from None
         is_closed = isinstance(cause, ConnectionError | ssl.SSLEOFError)
         if is_closed and not is_answered and not line.connection.is_new:
             raise _ClosedMeanwhile(has_sent=line.connection.has_sent) from None
         if isinstance(error, urllib3.exceptions.SSLError):
             raise NetError(f"{target.name}: TLS failed, {_tls_reason(error)}") from None
-        raise NetError(f"{target.name}: {_reason(cause)}") from None
+        raise NetError(f"{target.name}: {_reason(cause)}", may_have_arrived=_has_sent(line)) from None
     finally:
         if is_kept:
             lines.keep(line, answer.headers)
         else:
             line.close()
+
+
+def _has_sent(line: Line) -> bool:
+    return line.connection is not None and bool(line.connection.has_sent)
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> tuple[bytes, bool]:

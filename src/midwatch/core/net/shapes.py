@@ -23,6 +23,7 @@ class HttpRequest:
     basic_auth: tuple[str, str] | None = field(default=None, repr=False)
     keeps_connection: bool = False
     is_repeatable: bool = False
+    ca_pem: str = ""  # authorities instead of the usual ones: a cluster's own
 
     def __repr__(self) -> str:  # never the address: it may hold a token, and reprs end in logs
         return f"HttpRequest({self.method}, {len(self.body)} bytes)"
