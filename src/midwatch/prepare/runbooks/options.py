@@ -28,7 +28,7 @@ VALUE_MAX: Final = 1_000
 SECRET_NAME_MAX: Final = 200
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?")
-_SECRET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
+SECRET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def _check_type(option: Option, text: str, shown: str) -> None:
         case "url":
             _check_address(text, shown)
         case "secret":
-            if not _SECRET.fullmatch(text):
+            if not SECRET.fullmatch(text):
                 raise ValueError("not the name of a secret, write its name in the secret store")
         case "text" | "enum" | "regex":
             pass
@@ -313,7 +313,7 @@ def address(value: Value) -> str:
 
 def _secret_name(value: Value) -> str:
     found = text_of(value, "the name of a secret")
-    if not _SECRET.fullmatch(found):
+    if not SECRET.fullmatch(found):
         raise WrongError("not the name of a secret", "write its name in the secret store, such as db-password")
     return found
 
@@ -388,7 +388,7 @@ def _finish_choices(value: Value, spec: dict[str, Any], kind: str) -> None:
         spec["values"].insert(0, spec["secret"])
     spec["default"] = [spec["secret"]] if spec["secret"] else spec["default"]
     for index, word in enumerate(spec["values"]):
-        if not _SECRET.fullmatch(word):
+        if not SECRET.fullmatch(word):
             at(value, "values", index).complain(WrongError("not the name of a secret", "write such as db-password"))
 
 

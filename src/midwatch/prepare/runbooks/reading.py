@@ -14,8 +14,9 @@ from midwatch.core.text import slug
 from midwatch.core.written import documents, values
 from midwatch.core.written.documents import Fields, Scalar
 from midwatch.core.written.values import Field, Place, Reading, Table, Value, WrongError, did_you_mean, text_of
-from midwatch.prepare.runbooks import fences, placeholders, when
+from midwatch.prepare.runbooks import fences, placeholders, rendering, when
 from midwatch.prepare.runbooks.front import Front, words
+from midwatch.prepare.runbooks.options import SECRET
 from midwatch.prepare.runbooks.shape import (
     KINDS,
     RUNS,
@@ -36,6 +37,7 @@ SHELLS: Final = frozenset({"sh", "bash", "zsh", "dash", "ksh", "shell"})
 EXECUTOR_OF: Final = {**dict.fromkeys(SHELLS, "local"), "python": "local", "http": "http"}
 BODYLESS: Final = frozenset({"http", "kubernetes", "rundeck", "runbook", "ansible"})  # settings may say all
 OUTCOMES: Final = ("stop", "continue")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _DOCUMENT = documents.Document("", 1, Fields(1))
 
@@ -79,6 +81,21 @@ def _captures(value: Value) -> dict[str, str]:
     }
 
 
+def _secrets(value: Value) -> list[tuple[str, str]]:
+    """`SSH_KEY=prod-ssh-key`: the variable, and the name in the secret store. A name alone is both."""
+    found = []
+    for word in words(value):
+        variable, is_pair, name = word.partition("=")
+        if (
+            not _VARIABLE.fullmatch(variable)
+            or variable.startswith("MIDWATCH")
+            or not SECRET.fullmatch(name if is_pair else word)
+        ):
+            raise WrongError("not a secret for a step", "write VARIABLE=name, such as SSH_KEY=prod-ssh-key")
+        found.append((variable, name if is_pair else word))
+    return found
+
+
 def _retry(value: Value) -> Retry:
     """How often more, or `{"attempts": 3, "delay": "10s"}` with the first among them."""
     if isinstance(value.node, Scalar):
@@ -118,6 +135,7 @@ ATTRIBUTES: Final[Table] = {
     "approves": Field(words, default=()),
     "captures": Field(_captures, default={}),
     "runnerTags": Field(words, default=()),
+    "secrets": Field(_secrets, default=()),
     "asks": Field(values.text(500, "a question"), default=""),
     "expects": Field(values.text(2_000, "what one should see", is_one_line=False), default=""),
     "interactive": Field(values.boolean),
@@ -244,6 +262,7 @@ class Reader:
             else None,
             approves=tuple(spec["approves"]),
             captures=tuple(spec["captures"]),
+            secrets=tuple(spec["secrets"]),
             tags=tuple(spec["runnerTags"]),
             labels=(*self._about.tags, *spec["category"], *spec["tag"]),
             asks=spec["asks"],
@@ -358,11 +377,14 @@ class Reader:
     def _check_placeholders(self, found: _Found) -> None:
         """`${option.x}` names an option; and a program gets values as variables, never as text."""
         step = found.step
-        is_program = step.executor in {"local", "ssh", "ansible"} and (step.kind in RUNS or bool(found.form_of))
-        for name in sorted(placeholders.names_in(step.body) if step.kind != "manual" else ()):
-            if is_program:
-                variable = placeholders.variable_of(name)
-                found.complain("", f"${{{name}}} in a program", f"write ${variable}: what is in it stays one word")
+        kind = "run" if found.form_of else step.kind
+        problem = rendering.problem_of(kind, Form(step.executor, step.language, step.body, {}))
+        if problem:
+            what, _, instead = problem.partition(", ")
+            found.complain("", what, instead)
+        for key in sorted(rendering.FIXED & step.settings.keys()):
+            if placeholders.names_in_all(step.settings[key]):
+                found.complain(key, "a placeholder where none is filled", "write the word itself")
         used = {*placeholders.names_in(step.body), *placeholders.names_in_all([step.settings, list(step.targets)])}
         for name in sorted(used if self._knows_options else ()):
             of, _, word = name.partition(".")

@@ -49,7 +49,8 @@ class Form:
 class Step:
     """One fenced block. `attributes`: as written; `settings`: those of its executor, `cwd` and `interpreter` among them.
 
-    `captures`: names of the values that its executor takes from what comes out. `needs`: who approves; None of a step that
+    `captures`: names of the values that its executor takes from what comes out. `secrets`: variable and
+    name in the secret store. `needs`: who approves; None of a step that
     needs nobody. `approves`: of kind approve, the names of the steps it opens. `is_handler`: it runs only when a step fails
     that names it. `tags`: of the runner that may take it; `labels`: Runme's categories and tags. `asks`: what a manual step
     asks ("what did you see?"); `expects`: what one should see.
@@ -78,6 +79,7 @@ class Step:
     needs: Needs | None = None
     approves: tuple[str, ...] = ()
     captures: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
     tags: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     is_handler: bool = False
