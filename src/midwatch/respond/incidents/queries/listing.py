@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
+from midwatch.core.statements import Select
 from midwatch.people.models import User
 from midwatch.respond.incidents.duties import IC
 from midwatch.respond.incidents.models import Incident, Phase, RoleHolding
@@ -15,6 +16,7 @@ from midwatch.respond.incidents.queries.finding import incident_number, visible_
 OPEN_PHASES = (Phase.DETECTED, Phase.ACKNOWLEDGED, Phase.MITIGATED, Phase.RESOLVED)
 ACTIVE_PHASES = (Phase.DETECTED, Phase.ACKNOWLEDGED, Phase.MITIGATED)
 WORDS_MAX = 8
+ACTIVE_MAX = 200  # running at once, of everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,21 @@ def incidents(viewer: User, by: IncidentFilter) -> QuerySet[Incident]:
     return found.order_by("-number").distinct() if by.mine is not None else found.order_by("-number")
 
 
+_ACTIVE = Select(
+    lambda: (
+        Incident.objects.select_related("service", "team", "type")
+        .filter(phase__in=ACTIVE_PHASES)
+        .order_by("is_drill", "severity", "-number")[:ACTIVE_MAX]
+    )
+)
+
+
 def active_incidents(viewer: User, limit: int = 20) -> list[Incident]:
-    """What is not resolved yet, the gravest first; drills last."""
-    found = visible_to(viewer).filter(phase__in=ACTIVE_PHASES).order_by("is_drill", "severity", "-number")
-    return list(found[:limit])
+    """What is not resolved yet, the gravest first; drills last. Everybody who has Now open asks every five seconds."""
+    found = _ACTIVE()
+    hidden = {incident.pk for incident in found if incident.is_private}
+    seen = set(visible_to(viewer).filter(pk__in=hidden).values_list("pk", flat=True)) if hidden else set()
+    return [incident for incident in found if incident.pk not in hidden or incident.pk in seen][:limit]
 
 
 def commanders_of(found: Sequence[Incident]) -> dict[int, User]:
