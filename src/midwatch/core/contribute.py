@@ -11,6 +11,8 @@ A room that may stand in the way of a lower room's act ("an action item has no o
 
 A room with something to add to a lower room's files has an `exports.py` with `EXPORTS`.
 
+A room that knows a figure which a lower one asks for has a `facts.py` with `FACTS`.
+
 A room on whose state a lower one's words depend has a `conditions.py` with `CONDITIONS`.
 """
 
@@ -163,6 +165,14 @@ class Export:
     lines: Callable[[Any], Sequence[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure that a higher room knows: "alerts.paged_by_service". In `FACTS` of the room's `facts.py`; bounded."""
+
+    name: str
+    ask: Callable[..., Any]
+
+
 @cache
 def _contributions(attribute: str, module: str = "panels") -> tuple[Any, ...]:
     found: list[Any] = []
@@ -182,6 +192,14 @@ def obstacles(place: str, thing: Any) -> list[str]:
     """What higher rooms demand before that act, lowest room first; empty when nothing stands in its way."""
     asked = (one for one in _contributions("OBSTACLES", "conditions") if one.place == place)
     return [sentence for one in asked for sentence in one.sentences(thing)]
+
+
+def fact(name: str, *about: Any, otherwise: Any) -> Any:
+    """What the room that knows says; `otherwise` when no room here knows it."""
+    for one in _contributions("FACTS", "facts"):
+        if one.name == name:
+            return one.ask(*about)
+    return otherwise
 
 
 def proofs() -> tuple[Proof, ...]:

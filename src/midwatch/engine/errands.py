@@ -15,6 +15,7 @@ from django.db import close_old_connections
 from midwatch.core.guard import guarded
 from midwatch.engine import hold
 from midwatch.learn.postmortems.actions import claim_letters, send_letter
+from midwatch.prepare.runbooks.actions import probing
 from midwatch.respond.escalation.actions import team_channels
 from midwatch.respond.incidents.actions import outside
 from midwatch.respond.statuspage.actions import outward
@@ -43,6 +44,7 @@ ERRANDS: tuple[Errand, ...] = (
     Errand("post-mortem letters", claim_letters, send_letter),
     Errand("subscribers of status pages", subscribers.claim, subscribers.deliver),
     Errand("status pages elsewhere", outward.claim, outward.publish),
+    Errand("references of runbooks", probing.claim, probing.probe),
 )
 
 

@@ -21,6 +21,7 @@ from midwatch.core.statements import Select
 from midwatch.engine import hold, metrics
 from midwatch.engine.models import Chore, Node
 from midwatch.people.actions import forget_old_access
+from midwatch.prepare.runbooks.actions import rails
 from midwatch.respond.alerts.actions import retention as alerts
 from midwatch.respond.escalation.actions import retention as escalation
 from midwatch.respond.notify.actions import retention as notify
@@ -101,6 +102,7 @@ def _work(now: datetime) -> Iterator[Callable[[], int]]:
     yield lambda: notify.forget_loose_messages(old, ROWS)
     yield lambda: alerts.forget_maintenance(old, ROWS)
     yield lambda: catalog.forget_changes(old, ROWS)
+    yield lambda: rails.forget_target_uses(ROWS)
     yield lambda: oncall.forget_overrides(old, ROWS)
     yield lambda: sending.forget_messages(now - sending.KEPT, ROWS)
     yield lambda: subscribers.forget(ROWS)

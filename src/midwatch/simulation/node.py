@@ -21,7 +21,8 @@ SENDERS = 3
 ASK_EVERY = timedelta(seconds=5)
 LOOK_EVERY = timedelta(minutes=30)
 RARELY = ("shift messages", "gap warnings", "retention")
-NEVER = ("weekly digest",)  # no page, and nobody waits for it: it would be left over whenever a run ends on a Monday
+# No page, and nobody waits for it: what goes by the hour would be left over whenever a run ends then.
+NEVER = ("weekly digest", "references of runbooks")
 
 
 class Senders:

@@ -209,6 +209,18 @@ class ProbeState(models.TextChoices):
     BROKEN = "broken"
 
 
+class Round(models.Model):
+    """When what a runbook refers to is looked at again: once a night."""
+
+    runbook = models.OneToOneField(Runbook, on_delete=models.CASCADE, related_name="round")
+    due_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+    began_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="runbook_round_due", condition=~Q(due_at=None))]
+
+
 class Probe(models.Model):
     """One thing a runbook refers to, and whether it is still there. Asked once a night, an errand each."""
 
