@@ -201,3 +201,38 @@ def unknown_attributes(settings: Mapping[str, Any], known: Mapping[str, str]) ->
         f"{name}: this executor has no such attribute; it has {', '.join(sorted(known))}"
         for name in sorted(set(settings) - set(known))
     ]
+
+
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
+
+
+def variable_of(name: str) -> str:
+    """`${option.host}` is `${OPTION_HOST}`."""
+    return re.sub(r"[^A-Z0-9]", "_", name.upper()) if "." in name or not name.isupper() else name
+
+
+def filled(text: str, names: Mapping[str, str], write: Callable[[str, str], str] | None = None) -> str:
+    """References replaced by values; `write(name, value)` says how the place wants one. Raises `ValueError`.
+
+    Without `write` they stand as they are: only where nothing around them is read, as for a value inside of a document.
+    """
+
+    def one(match: re.Match[str]) -> str:
+        name = variable_of(match[1])
+        if name not in names:
+            known = ", ".join(sorted(names)) or "none"
+            raise ValueError(f"${{{match[1]}}}: this step has no such variable; it has {known}")
+        return write(name, names[name]) if write is not None else names[name]
+
+    return REFERENCE.sub(one, text)
+
+
+def filled_within(value: Any, names: Mapping[str, str]) -> Any:
+    """Every text of a document, filled. Raises `ValueError`."""
+    if isinstance(value, str):
+        return filled(value, names)
+    if isinstance(value, Mapping):
+        return {str(key): filled_within(one, names) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [filled_within(one, names) for one in value]
+    return value

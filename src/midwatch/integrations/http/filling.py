@@ -8,35 +8,15 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote, quote_plus
 
-REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
+from midwatch.core.running import REFERENCE, filled, variable_of
+
 HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?")
 NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?|true|false|null")
 
 Names = Mapping[str, str]
-
-
-def variable(name: str) -> str:
-    """`${option.host}` is `${OPTION_HOST}`."""
-    return re.sub(r"[^A-Z0-9]", "_", name.upper()) if "." in name or not name.isupper() else name
-
-
-def names_in(text: str) -> set[str]:
-    return {variable(found) for found in REFERENCE.findall(text)}
-
-
-def _filled(text: str, names: Names, write: Callable[[str, str], str]) -> str:
-    def one(match: re.Match[str]) -> str:
-        name = variable(match[1])
-        if name not in names:
-            raise ValueError(
-                f"${{{match[1]}}}: this step has no such variable; it has {', '.join(sorted(names)) or 'none'}"
-            )
-        return write(name, names[name])
-
-    return REFERENCE.sub(one, text)
 
 
 def url(text: str, names: Names) -> tuple[str, bool]:
@@ -47,17 +27,15 @@ def url(text: str, names: Names) -> tuple[str, bool]:
         if "?" in host or "#" in host:
             mark = min(at for at in (host.find("?"), host.find("#")) if at >= 0)
             host, slash, path = host[:mark], "", host[mark:] + slash + path
-        filled = f"{scheme}://" + _filled(host, names, _host)
-        return filled + slash + _filled(path, names, lambda _, value: quote(value, safe="")), bool(
-            REFERENCE.search(host)
-        )
+        start = f"{scheme}://" + filled(host, names, _host)
+        return start + slash + filled(path, names, lambda _, value: quote(value, safe="")), bool(REFERENCE.search(host))
     whole = REFERENCE.match(text.strip())
     if whole is None:
         raise ValueError("the address must begin with https:// or http://")
-    base = _filled(whole.group(), names, lambda _, value: value.strip().rstrip("/"))
+    base = filled(whole.group(), names, lambda _, value: value.strip().rstrip("/"))
     if not base.startswith(("http://", "https://")):
         raise ValueError(f"{whole.group()}: its value must begin with https:// or http:// here")
-    return base + _filled(text.strip()[whole.end() :], names, lambda _, value: quote(value, safe="")), True
+    return base + filled(text.strip()[whole.end() :], names, lambda _, value: quote(value, safe="")), True
 
 
 def _host(name: str, value: str) -> str:
@@ -73,7 +51,7 @@ def header(text: str, names: Names) -> str:
             raise ValueError(f"{name}: a header carries one line of plain ASCII")
         return value
 
-    return _filled(text, names, one)
+    return filled(text, names, one)
 
 
 def body(text: str, kind: str, names: Names) -> str:
@@ -81,10 +59,10 @@ def body(text: str, kind: str, names: Names) -> str:
     if "json" in kind:
         return _json(text, names)
     if "form-urlencoded" in kind:
-        return _filled(text.strip(), names, lambda _, value: quote_plus(value))
+        return filled(text.strip(), names, lambda _, value: quote_plus(value))
     if "xml" in kind or "html" in kind:
-        return _filled(text, names, lambda _, value: html.escape(value))
-    return _filled(text, names, lambda _, value: value)
+        return filled(text, names, lambda _, value: html.escape(value))
+    return filled(text, names, lambda _, value: value)
 
 
 def _json(text: str, names: Names) -> str:
@@ -100,7 +78,7 @@ def _json(text: str, names: Names) -> str:
             is_inside = not is_inside
 
     def one(match: re.Match[str]) -> str:
-        name = variable(match[1])
+        name = variable_of(match[1])
         if name not in names:
             raise ValueError(
                 f"${{{match[1]}}}: this step has no such variable; it has {', '.join(sorted(names)) or 'none'}"
@@ -113,11 +91,11 @@ def _json(text: str, names: Names) -> str:
             )
         return names[name]
 
-    filled = REFERENCE.sub(one, text)
+    made = REFERENCE.sub(one, text)
     try:
-        json.loads(filled or "null")
+        json.loads(made or "null")
     except ValueError as error:
         raise ValueError(
             f"the body is no JSON: {getattr(error, 'msg', error)} in line {getattr(error, 'lineno', 1)}"
         ) from None
-    return filled
+    return made
