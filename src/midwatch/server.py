@@ -23,6 +23,7 @@ import uvicorn
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from midwatch.api import chat_socket
 from midwatch.core.guard import guarded
 from midwatch.core.integration import sources
 from midwatch.intake import state
@@ -170,7 +171,10 @@ def run(address: Address, on_ready: Callable[[], None] = lambda: None) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     _raise_file_limit()
     app = application()
-    server = Server(config(app, address), [on_ready], app.live.end)
+    chats = chat_socket.holders()
+    server = Server(config(app, address), [on_ready, *(chat.start for chat in chats)], app.live.end)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=address.sockets or None))
+    for chat in chats:
+        chat.stop()
     return 0 if server.started else 1

@@ -238,10 +238,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("STATUSPAGE_BASE_URL", "https://api.statuspage.io", _address, "Statuspage's address, or a compatible one."),
     Setting("JITSI_URL", "", _address, "A Jitsi server: each incident gets a call there."),
     Setting("JITSI_SECRET", "", _text, "Makes the names of calls that nobody guesses.", is_secret=True),
-    Setting(
-        "SLACK_BOT_TOKEN", "", _text, "The bot token of a Slack app: each incident gets a channel.", is_secret=True
-    ),
+    Setting("SLACK_BOT_TOKEN", "", _text, "Bot token of a Slack app: incidents get channels.", is_secret=True),
     Setting("SLACK_SIGNING_SECRET", "", _text, "Checks that commands and buttons come from Slack.", is_secret=True),
+    Setting("SLACK_APP_TOKEN", "", _text, "App-level token: commands come by socket mode.", is_secret=True),
     Setting("SLACK_BASE_URL", "https://slack.com/api", _address, "Slack's Web API, or what speaks like it."),
     Setting("WATCHDOG_URL", "", _monitor, "Dead-man monitor: requested while the engine is well."),
     Setting(

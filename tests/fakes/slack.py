@@ -11,15 +11,20 @@ import hmac
 import itertools
 import json
 import re
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from websockets.sync.server import ServerConnection, serve
 
 from midwatch.core import net
 
 from .server import FakeServer, Recorded, Reply, json_reply
 
 TOKEN = "xoxb-1-tests"
+APP_TOKEN = "xapp-1-tests"
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 NAME = re.compile(r"[a-z0-9_-]{1,80}")
 
@@ -48,6 +53,7 @@ class Workspace:
     """`people`: user id -> users.info's user. `calls`: (method, arguments) in order. `breaks`: method -> error."""
 
     me = "UBOT"
+    socket_url = ""
     team = "T1"
 
     def __init__(self, token: str = TOKEN, secret: str = SECRET) -> None:
@@ -89,6 +95,10 @@ class Workspace:
         """(status, headers, JSON)."""
         self.calls.append((method, arguments))
         token = authorization.removeprefix("Bearer ")
+        if method == "apps.connections.open":
+            if token != APP_TOKEN:
+                return 200, {}, {"ok": False, "error": "not_allowed_token_type" if token else "not_authed"}
+            return 200, {}, {"ok": True, "url": self.socket_url}
         if not token.startswith("xoxb-"):
             return 200, {}, {"ok": False, "error": "invalid_auth" if token else "not_authed"}
         if token.endswith("-ratelimited"):
@@ -338,3 +348,57 @@ class FakeSlack(FakeServer):
         method = request.path.rpartition("/")[2]
         status, headers, body = self.workspace.api(method, given, request.headers.get("authorization", ""))
         return json_reply(status, body, **headers)
+
+
+class FakeSockets:
+    """Socket mode's other end: `opened` sockets in order, what was `said` on each, and frames sent by the test.
+
+    https://docs.slack.dev/apis/events-api/using-socket-mode/
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._changed = threading.Condition()
+        self.opened: list[ServerConnection] = []
+        self.said: list[tuple[int, dict[str, Any]]] = []  # (which socket, frame)
+        self._server = serve(self._talk, "127.0.0.1", 0)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> FakeSockets:
+        self._thread.start()
+        port = self._server.socket.getsockname()[1]
+        self._workspace.socket_url = f"ws://127.0.0.1:{port}/link?ticket=secret&app_id=A1"
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        for one in self.opened:
+            one.close()
+        self._server.shutdown()
+        self._thread.join()
+
+    def _talk(self, socket: ServerConnection) -> None:
+        with self._changed:
+            number = len(self.opened)
+            self.opened.append(socket)
+            self._changed.notify_all()
+        self.send({"type": "hello", "num_connections": 1, "connection_info": {"app_id": "A1"}}, number)
+        for text in socket:
+            with self._changed:
+                self.said.append((number, json.loads(text)))
+                self._changed.notify_all()
+
+    def send(self, frame: dict[str, Any], number: int = -1) -> None:
+        self.opened[number].send(json.dumps(frame))
+
+    def wait(self, until: Callable[[], Any]) -> Any:
+        with self._changed:
+            assert self._changed.wait_for(until, 20), f"{len(self.opened)} opened, said: {self.said}"
+            return until()
+
+    def envelope(self, kind: str, body: bytes, identity: str, *, takes_answer: bool = True) -> dict[str, Any]:
+        """What `Workspace.command`, `press` and `submit` made, in an envelope."""
+        fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        payload = json.loads(fields["payload"]) if "payload" in fields else fields
+        return {
+            "type": kind, "envelope_id": identity, "payload": payload, "accepts_response_payload": takes_answer,
+        }  # fmt: skip

@@ -50,6 +50,8 @@ def respond(talk: Talk, asked: Asked, config: ChannelConfig) -> Said:
     """Do it. Raises `TalkError` when the provider does not say who it is."""
     if not asked.verb:
         return Said()
+    if asked.verb == "challenge":
+        return Said(asked.text)
     user = person_of(talk, asked.who, config)
     if user is None:
         return Said(STRANGER, is_refused=True)

@@ -21,7 +21,7 @@ class Asked:
 
     `verb`: command (`text` as typed), acknowledge and resolve (`number`: an alert's), take, hand over (`number`: an
     incident's), star (`text`: a message of the channel), declare and offer (a form that was sent: `values`), or ""
-    (nothing is wanted).
+    (nothing is wanted). challenge: the provider asks whether this address is ours (`text` is said back).
     """
 
     verb: str
@@ -79,6 +79,50 @@ class Talk(Protocol):
     def answer(self, asked: Asked, words: str, config: ChannelConfig, *, is_refused: bool = False) -> tuple[str, bytes]:
         """(content type, body) of the reply; who asked alone reads the words. Where a reply shows nothing they are sent.
         `is_refused`: a form stays open, with the words in it. Raises `TalkError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A frame of a provider's socket. `kind`: hello, asked, closing (open another one), disabled, or other. `id`: to be
+    acknowledged, "" where nothing is. `takes_answer`: the acknowledgement may hold the words."""
+
+    kind: str
+    id: str = ""
+    asked: Asked | None = None
+    takes_answer: bool = False
+
+
+class Stream(Protocol):
+    """`integrations/<vendor>/stream.py`, as a module: the same conversation over a socket that we open, for an installation
+    that the provider cannot reach."""
+
+    PROVIDER: str
+    SETTINGS: Sequence[str]
+
+    def is_wanted(self, config: ChannelConfig) -> bool: ...
+
+    def address(self, config: ChannelConfig) -> str:
+        """Of a new socket, ws:// or wss://; it is a secret. Raises `TalkError`."""
+
+    def read(self, text: str) -> Envelope:
+        """Raises `Rejected`."""
+
+    def acknowledgement(self, envelope: Envelope, body: bytes = b"") -> str:
+        """`body`: what `Talk.answer` rendered; it is left out where the envelope takes none."""
+
+    def words_of(self, body: bytes) -> str:
+        """The words in it, for an answer that comes too late for the acknowledgement."""
+
+
+def chore_of(provider: str) -> str:
+    """The name of the lease on a provider's socket."""
+    return f"socket of {provider}"[:40]
+
+
+@cache
+def streams() -> Mapping[str, Stream]:
+    """Modules by provider."""
+    return {module.PROVIDER: cast(Stream, module) for module in modules("stream")}
 
 
 @cache

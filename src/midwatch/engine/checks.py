@@ -6,10 +6,12 @@ from datetime import timedelta
 
 from midwatch.core import clock
 from midwatch.core.contribute import Check
+from midwatch.core.integration import ChannelConfig
+from midwatch.core.talking import chore_of, streams
 from midwatch.engine import canary, clock_steps, hold, peers
-from midwatch.engine.models import Node, Peer
+from midwatch.engine.models import Chore, Node, Peer
 from midwatch.engine.tick import lateness
-from midwatch.settings import settings
+from midwatch.settings import channel_values, settings
 
 STALLED = timedelta(seconds=10)
 LATE_SECONDS_WARNING = 10.0
@@ -110,7 +112,23 @@ def clock_is_steady() -> Check:
     return Check("clock.steps", question, "warning", text, remedy)
 
 
+def sockets_are_held() -> list[Check]:
+    """Of chats that are reached by a socket that we open; a web process holds each."""
+    found = []
+    for provider, stream in streams().items():
+        if not stream.is_wanted(ChannelConfig(values=channel_values(tuple(stream.SETTINGS)))):
+            continue
+        name, question = f"socket.{provider}", f"Does a process hold the socket to {provider}?"
+        if Chore.objects.filter(name=chore_of(provider), claimed_until__gt=clock.now()).exists():
+            found.append(Check(name, question, "ok", "one does"))
+        else:
+            said = "none does: commands and buttons from there reach nobody"
+            found.append(Check(name, question, "warning", said, "is a web process running? its log says why it is not"))
+    return found
+
+
 CHECKS = (
+    sockets_are_held,
     engine_runs,
     nothing_is_late,
     the_canary_arrives,

@@ -37,21 +37,36 @@ _own_team: dict[tuple[str, str], str] = {}  # (address, token) -> the workspace 
 
 def receive(request: InboundRequest, now: datetime, config: ChannelConfig) -> Asked:
     check_signature(request, now, config.values.get("SLACK_SIGNING_SECRET", ""))
+    if request.headers.get("content-type", "").startswith("application/json"):
+        return _event(_payload(request.body.decode("utf-8", "replace")))
     try:
         fields = dict(parse_qsl(request.body.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS_MAX))
     except ValueError:
         raise Rejected("the form cannot be read") from None
     if "payload" in fields:
-        return _interaction(_payload(fields["payload"]))
+        return interaction_of(_payload(fields["payload"]))
     if "command" not in fields:
         raise Rejected("neither a command nor an interaction: set this address for both in your Slack app")
+    return command_of(fields)
+
+
+def command_of(fields: Mapping[str, Any]) -> Asked:
+    """A slash command; the socket brings the same fields as the form."""
     return Asked(
         "command",
-        who=fields.get("user_id", ""),
-        text=_unescaped(fields.get("text", "")),
-        place=fields.get("channel_id", ""),
-        trigger=fields.get("trigger_id", ""),
+        who=_text(fields.get("user_id")),
+        text=unescaped(_text(fields.get("text"))),
+        place=_text(fields.get("channel_id")),
+        trigger=_text(fields.get("trigger_id")),
     )
+
+
+def _event(payload: Mapping[str, Any]) -> Asked:
+    """Slack asks once whether the address is ours, when it is set in the app. Other events are taken, and nothing follows:
+    Midwatch subscribes to none."""
+    if payload.get("type") == "url_verification":
+        return Asked("challenge", text=clean(payload.get("challenge", ""), 200, is_one_line=True))
+    return Asked("")
 
 
 def check_signature(request: InboundRequest, now: datetime, secret: str) -> None:
@@ -143,6 +158,8 @@ def _plain(words: str, at_most: int) -> dict[str, Any]:
 
 def answer(asked: Asked, words: str, config: ChannelConfig, *, is_refused: bool = False) -> tuple[str, bytes]:
     """A command's reply is shown to who typed it; a form's shows errors alone; a button's shows nothing."""
+    if asked.verb == "challenge":
+        return "text/plain; charset=utf-8", words.encode()
     text = escaped_lines(words, WORDS_MAX)
     if asked.verb == "command":
         said = {"response_type": "ephemeral", "text": text, "mrkdwn": False} if text else {}
@@ -181,7 +198,7 @@ def _payload(raw: str) -> Mapping[str, Any]:
     return found
 
 
-def _interaction(payload: Mapping[str, Any]) -> Asked:
+def interaction_of(payload: Mapping[str, Any]) -> Asked:
     who, place = _at(payload, "user", "id"), _at(payload, "channel", "id")
     trigger = _text(payload.get("trigger_id"))
     match payload.get("type"):
@@ -196,7 +213,7 @@ def _interaction(payload: Mapping[str, Any]) -> Asked:
             verb = SENT.get(_text(shown.get("callback_id")), "")
             return Asked(verb, who, number=_number(shown.get("private_metadata")), values=_values(shown))
         case "message_action" if payload.get("callback_id") == STAR:
-            text = _unescaped(_at(payload, "message", "text"))
+            text = unescaped(_at(payload, "message", "text"))
             return Asked("star", who, text=text, place=place, trigger=trigger)
         case _:
             return Asked("", who, place=place)
@@ -225,7 +242,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
     """As it was typed: Slack escapes these three."""
     return clean(text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"), TEXT_MAX)
 
