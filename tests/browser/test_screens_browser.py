@@ -80,6 +80,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "runbooks:executions": ("", "?state=failed"),
     "runbooks:approvals": ("",),
     "runbooks:secrets": ("",),
+    "runbooks:create": ("",),
     "insights:overview": ("", "?days=7&team=payments"),
     "insights:shift": ("",),
     "statuspage:pages": ("",),
@@ -105,6 +106,10 @@ NOT_SCREENS = {
     "incidents:evidence": "values as text",
     "insights:csv": "for spreadsheets",
     "runbooks:execution": "of one execution: tests/browser/test_runbook_browser.py",
+    **{
+        f"runbooks:{name}": "of one runbook: tests/browser/test_runbook_browser.py"
+        for name in ("runbook", "edit", "history")
+    },
     "runbooks:output": "what is new, for an open page",
     "runbooks:whole-output": "a text file",
     "incidents:declare-by-link": "behind a link of a page: tests/browser/test_incident_screens_browser.py",

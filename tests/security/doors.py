@@ -98,6 +98,8 @@ WEB: dict[str, str] = {
     "actions:debt": MEMBER, "insights:overview": READ, "insights:csv": READ, "insights:shift": READ,
     "insights:suggest": MEMBER, "objectives:calculator": READ,
     "runbooks:list": READ, "runbooks:executions": READ, "runbooks:approvals": READ, "runbooks:execution": READ,
+    "runbooks:runbook": READ, "runbooks:create": MEMBER, "runbooks:preview": MEMBER, "runbooks:edit": TEAM,
+    "runbooks:history": READ, "runbooks:switch": TEAM,
     "runbooks:output": READ, "runbooks:whole-output": READ, "runbooks:secrets": READ, "runbooks:create-secret": MANAGER,
     "runbooks:rotate-secrets": ADMINISTRATOR, "runbooks:change-secret": MANAGER, "runbooks:remove-secret": MANAGER,
     "healthz": READ, "readyz": READ, "metrics": READ,
@@ -157,7 +159,7 @@ API_OPEN = {"downtime", "sla", "composed"}  # the calculator: no token, and noth
 NAMES = {
     "services": "checkout", "shifts": "payments-primary",
     "sources": "prometheus", "schedules": "payments-primary", "policies": "payments",
-    "people": "cy", "teams": "payments", "users": "cy", "status-pages": "shop", "status": "shop",
+    "runbooks": "restart-checkout", "people": "cy", "teams": "payments", "users": "cy", "status-pages": "shop", "status": "shop",
 }  # fmt: skip
 VALUES = {
     "<int:number>": "1", "<int:pk>": "1", "<int:id>": "1", "<slug:key>": "summary", "<slug:method>": "hook",

@@ -33,7 +33,7 @@ OURS = {
     "name", "type", "key", "previous_key", "digest", "password", "time_zone", "kind", "receipt", "channel", "start",
     "end", "priority", "idempotency_key", "token_digest", "epoch", "event_token", "secret_directory", "owner", "via",
     "role", "status", "impact", "old_status", "new_status", "wire_id", "stage", "provider", "state", "access_digest",
-    "template_name", "sha256", "text_digest",
+    "template_name", "sha256", "text_digest", "step",
 }  # fmt: skip
 NAMES_THAT_ARE_TEXT = {"ApiToken", "Layer", "PolicyStep", "Node"}
 HOSTILE_JSON: dict[str, Any] = {
@@ -43,6 +43,10 @@ HOSTILE_JSON: dict[str, Any] = {
     "details": {EVIL: EVIL},
     "priorities": {EVIL: "P1"},
     "group_by": [EVIL],
+    "matchers": [{"service": EVIL, "labels": {EVIL: EVIL}, "title": EVIL}],
+    "scenarios": [EVIL],
+    "rendered": {"body": EVIL, "language": EVIL, "variables": {EVIL: EVIL}, "secrets": {EVIL: EVIL}, "targets": [EVIL]},
+    "targets": {EVIL: EVIL},
 }  # fmt: skip
 
 

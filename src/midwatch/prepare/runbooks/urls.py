@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from midwatch.prepare.runbooks.views import history, listing, output, running, secrets
+from midwatch.prepare.runbooks.views import document, editing, history, listing, output, running, secrets
 
 app_name = "runbooks"
 urlpatterns = [
     path("runbooks", listing.runbook_list, name="list"),
+    path("new-runbook", editing.create, name="create"),
+    path("new-runbook/preview", editing.preview, name="preview"),
+    path("runbooks/<slug:name>", document.runbook_page, name="runbook"),
+    path("runbooks/<slug:name>/edit", editing.edit, name="edit"),
+    path("runbooks/<slug:name>/history", document.history, name="history"),
+    path("runbooks/<slug:name>/switch", document.switch, name="switch"),
     path("approvals", history.approvals, name="approvals"),
     path("secrets", secrets.secret_list, name="secrets"),
     path("secrets/new", secrets.create, name="create-secret"),

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from django import template
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from midwatch.prepare.runbooks.document import Step
 from midwatch.prepare.runbooks.models import ExecutionKind, ExecutionState, StepKind, StepState
 from midwatch.prepare.runbooks.queries import Proof
-from midwatch.web.templatetags.ui import Look, icon, text
+from midwatch.web.templatetags.ui import Look, icon, spell, text
 
 register = template.Library()
 
@@ -44,6 +46,12 @@ RUNGS: Mapping[str, Look] = {
     StepKind.APPROVE: Look(_("Approval"), "user-check", "quiet"),
     StepKind.RUN: Look(_("You press, it runs"), "player-play", "quiet"),
     StepKind.AUTO: Look(_("Runs by itself"), "robot", "quiet"),
+}
+
+IDEMPOTENT = {
+    "yes": _("may be repeated without harm"),
+    "no": _("never repeated by itself"),
+    "check": _("asks whether it was done before it is repeated"),
 }
 
 
@@ -106,3 +114,28 @@ def proof_badge(proof: Proof | None) -> SafeString:
     return SafeString(
         f'<span class="badge proof tone-{tone}">{icon(picture)}<span>{text(proof.sentence)}</span></span>'
     )
+
+
+@register.simple_tag
+def step_terms(step: Step) -> list[str]:
+    """What decides whether, where and how often it is done, in words."""
+    words = [gettext("on %s") % ", ".join(step.targets)] if step.targets else []
+    if step.is_handler:
+        words.append(gettext("only when another step fails"))
+    if "when" in step.attributes:
+        words.append(gettext("when %s") % step.attributes["when"])
+    if step.needs is not None:
+        who = ", ".join(step.needs.who) or gettext("whoever may carry it out")
+        words.append(gettext("needs %(count)d of %(who)s") % {"count": step.needs.count, "who": who})
+    if step.retry.attempts > 1:
+        words.append(gettext("up to %d tries") % step.retry.attempts)
+    if step.timeout is not None:
+        words.append(gettext("at most %s") % spell(int(step.timeout.total_seconds())))
+    if step.kind in {"run", "auto"}:
+        words.append(str(IDEMPOTENT.get(step.idempotent, "")))
+        if not step.can_dry_run:
+            words.append(gettext("cannot be simulated"))
+    if step.on_failure != "stop":
+        goes_on = step.on_failure == "continue"
+        words.append(gettext("goes on when it fails") if goes_on else gettext("when it fails: %s") % step.on_failure)
+    return [word for word in words if word]
