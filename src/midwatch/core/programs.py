@@ -159,6 +159,29 @@ def missing(config: RunnerConfig) -> str:
     return f"{who.name} could read {open_ones[0]}: take its rights for group and others away (chmod go= {open_ones[0]})"
 
 
+def unreachable(program: str, config: RunnerConfig) -> str:
+    """ "" when the program's user can come to it and to its interpreter, else a sentence."""
+    who = _who(config)
+    if not who.is_other:
+        return ""
+    groups = set(os.getgrouplist(who.name, who.gid))
+    for path in (program, *_interpreters(program)):
+        real = Path(os.path.realpath(path))
+        for one in (*reversed(real.parents), real):
+            found = one.stat()
+            mode = found.st_mode >> (6 if found.st_uid == who.uid else 3 if found.st_gid in groups else 0)
+            if not mode & 0o1:
+                return f"the user {who.name} cannot come to {path}: {one} keeps it out; install it elsewhere, or name another user"
+    return ""
+
+
+def _interpreters(program: str) -> list[str]:
+    with open(program, "rb") as file:
+        first = file.readline(500)
+    words = first[2:].decode("utf-8", "replace").split() if first.startswith(b"#!") else []
+    return [word for word in words[:1] if os.path.exists(word)]
+
+
 def put(workdir: str, name: str, content: str | bytes, config: RunnerConfig, *, mode: int = 0o600) -> Path:
     """A file in a step's directory, for the program's user alone. `name` may have directories before it."""
     who = _who(config)
