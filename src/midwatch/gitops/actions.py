@@ -20,6 +20,7 @@ from midwatch.gitops.current import State, read_state
 from midwatch.gitops.models import Applied
 from midwatch.gitops.plan import ORDER, Change, Gone, Plan, created, differences, updated
 from midwatch.gitops.schema import Parsed, read
+from midwatch.gitops.schema.runbooks import MARKDOWN, from_markdown, verbatim
 from midwatch.gitops.writing import Writer
 from midwatch.people import actions as people
 from midwatch.people.managed import Mark, check_name
@@ -34,7 +35,7 @@ CODE = Actor("Configuration as code", "code")
 
 def plan(directory: Path, owner: str = OWNER, *, prune: bool = False) -> Plan:
     """What `apply` would do, and what it means. Writes nothing. Raises `ConfigurationError` with all problems."""
-    return _run(read_directory(directory), owner, CODE, prune=prune, is_rehearsal=True)
+    return _run(_read(directory), owner, CODE, prune=prune, is_rehearsal=True)
 
 
 def apply(directory: Path, owner: str = OWNER, *, prune: bool = False, by: Actor = CODE) -> Plan:
@@ -42,7 +43,7 @@ def apply(directory: Path, owner: str = OWNER, *, prune: bool = False, by: Actor
 
     Only what this owner applied before is touched, and what nobody owns (made in the web) when a document names it.
     """
-    return _run(read_directory(directory), owner, by, prune=prune)
+    return _run(_read(directory), owner, by, prune=prune)
 
 
 def plan_text(text: str, owner: str = OWNER, *, prune: bool = False) -> Plan:
@@ -52,6 +53,11 @@ def plan_text(text: str, owner: str = OWNER, *, prune: bool = False) -> Plan:
 def apply_text(text: str, owner: str = OWNER, by: Actor = CODE, *, prune: bool = False, file: str = "text") -> Plan:
     """The same from one text, for importers and the set-up wizard."""
     return _run(read_text(text, file=file), owner, by, prune=prune)
+
+
+def _read(directory: Path) -> Documents:
+    """YAML, and Markdown files with front matter, which are runbooks."""
+    return read_directory(directory, dict.fromkeys(MARKDOWN, from_markdown))
 
 
 def _run(found: Documents, owner: str, by: Actor, *, prune: bool, is_rehearsal: bool = False) -> Plan:
@@ -82,7 +88,10 @@ class _Run:
         self._by = by
         self._parsed = [one for kind in ORDER for one in parsed if one.kind == kind]
         self._state = state
-        self._writer = Writer(by, found.directory, {key: current.found for key, current in state.items()})
+        texts = {one.name: verbatim(one.value) for one in parsed if one.kind == "Runbook"}
+        self._writer = Writer(
+            by, found.directory, {key: current.found for key, current in state.items()}, verbatim=texts
+        )
         self._changed: dict[tuple[str, str], list[str]] = {}
 
     def change(self, now: datetime, *, prune: bool) -> None:

@@ -13,6 +13,8 @@ from midwatch.core.written.values import duration_text, optional_duration_text
 from midwatch.gitops.schema.common import NOBODY
 from midwatch.people.models import ContactMethod, Managed, NotificationRule, Team, User
 from midwatch.people.queries import people
+from midwatch.prepare.runbooks.models import Runbook
+from midwatch.prepare.runbooks.written import spec_of
 from midwatch.respond.alerts.models import Source
 from midwatch.respond.escalation.models import EscalationPolicy, ServicePolicy, StepTarget, TeamPolicy
 from midwatch.respond.oncall.models import Layer, Schedule
@@ -43,6 +45,7 @@ def read_state() -> State:
         ("Service", _services),
         ("Source", _sources),
         ("StatusPage", _status_pages),
+        ("Runbook", _runbooks),
     ):
         for name, current in read():
             state[kind, name] = current
@@ -284,3 +287,8 @@ def _part(one: Component) -> dict[str, Any]:
         "isShownOnlyWhenDegraded": one.is_shown_only_when_degraded,
         "startedOn": one.started_on.isoformat(),
     }
+
+
+def _runbooks() -> Found:
+    for runbook in Runbook.objects.select_related("team", "service", "owner", "current"):
+        yield runbook.name, Current(runbook, spec_of(runbook))

@@ -14,9 +14,11 @@ from midwatch.core.written.documents import ENDINGS
 from midwatch.core.written.values import MASK
 from midwatch.gitops.current import Current, State, read_state
 from midwatch.gitops.plan import ORDER
-from midwatch.gitops.schema import API_VERSION, KINDS
+from midwatch.gitops.schema import KINDS
+from midwatch.gitops.schema.api import API_VERSION
 from midwatch.gitops.schema.pages import PART
 from midwatch.gitops.schema.people import SECRET_WORDS
+from midwatch.prepare.runbooks import front
 
 FILES: Final = {
     "User": "users.yaml",
@@ -26,6 +28,7 @@ FILES: Final = {
     "Service": "services.yaml",
     "Source": "sources.yaml",
     "StatusPage": "status-pages.yaml",
+    "Runbook": "runbooks.yaml",
 }
 ALWAYS: Final = frozenset({"displayName", "timeZone", "members", "combine", "repeat", "repeatAfter", "tier", "urgency"})
 
@@ -89,10 +92,20 @@ def _spec(kind: str, current: Current, *, with_contacts: bool) -> dict[str, Any]
     elif kind == "Source":
         spec["key"] = None if spec["keyFrom"] else MASK
         spec["previousKey"] = MASK if spec["previousKey"] else None
+    elif kind == "Runbook":
+        return runbook_spec(spec)
     table = KINDS[kind].table
     return {
         name: value for name, value in spec.items() if name in ALWAYS or not _is_default(value, table[name].default)
     }
+
+
+def runbook_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is as left out."""
+    found = front.without_defaults(spec, {**front.FRONT})
+    if not spec["isActive"]:
+        found["isActive"] = False
+    return {**found, "body": spec["body"]} if spec["body"] else found
 
 
 def _component(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from midwatch.core.models import AuditEntry
 from midwatch.people import actions as people
 from midwatch.people.managed import Mark
 from midwatch.people.models import Managed, Team, User
+from midwatch.prepare.runbooks.models import Runbook
+from midwatch.prepare.runbooks.written import take_away
 from midwatch.respond.alerts.actions import sources
 from midwatch.respond.alerts.models import OPEN, Alert, Source
 from midwatch.respond.escalation.actions import policies
@@ -46,6 +48,7 @@ def why_kept(found: Managed, gone_teams: Collection[int] = ()) -> str:
         case Service():
             _open(Alert.objects.filter(service=found), reasons)
             _used("Source", Source.objects.filter(service=found), reasons)
+            _used("Runbook", Runbook.objects.filter(service=found), reasons)
             _used("Service", Service.objects.filter(depends_on=found), reasons)
         case EscalationPolicy():
             _open_escalations(Q(policy=found), reasons)
@@ -63,6 +66,7 @@ def why_kept(found: Managed, gone_teams: Collection[int] = ()) -> str:
             _targeted(Q(team=found), reasons)
             _used("Service", Service.objects.filter(team=found), reasons)
             _used("StatusPage", StatusPage.objects.filter(team=found), reasons)
+            _used("Runbook", Runbook.objects.filter(team=found), reasons)
             _used("Schedule", Schedule.objects.filter(team=found), reasons)
             _used("EscalationPolicy", EscalationPolicy.objects.filter(team=found), reasons)
         case User():
@@ -105,6 +109,8 @@ def _targeted(which: Q, reasons: list[str]) -> None:
 def delete(found: Managed, by: Actor, mark: Mark) -> str:
     """After `why_kept` said "". Returns a sentence when it means something for people."""
     match found:
+        case Runbook():
+            return take_away(found, by, mark=mark)
         case StatusPage():
             delete_page(found, by, mark=mark)
         case Source():

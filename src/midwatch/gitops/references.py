@@ -36,6 +36,8 @@ def check(parsed: Sequence[Parsed], state: State, owner: str, reading: Reading) 
             _fill_keys(one, before)
         elif one.kind == "StatusPage":
             _fill_page(one, before, sound, state)
+        elif one.kind == "Runbook":
+            _fill_runbook(one, sound, state)
     _check_numbers(sound, state)
     _check_keys(sound, state)
     _check_circles(sound, state)
@@ -94,6 +96,18 @@ def _fill_page(one: Parsed, before: Current | None, parsed: Sequence[Parsed], st
     if not on_it and not teams:
         at(one.value, "team").complain(WrongError("missing", "write the team that owns it", written=""))
     spec["team"] = next(iter([*on_it, *teams]), None)
+
+
+def _fill_runbook(one: Parsed, parsed: Sequence[Parsed], state: State) -> None:
+    """Its team, when none is named, is that of its service."""
+    spec = one.spec
+    if spec["team"] is not None:
+        return
+    owners = {name: current.spec["team"] for (kind, name), current in state.items() if kind == "Service"}
+    owners |= {other.name: other.spec["team"] for other in parsed if other.kind == "Service"}
+    spec["team"] = owners.get(spec["service"])
+    if spec["team"] is None and spec["service"] is None:
+        at(one.value, "team").complain(WrongError("missing", "write the team that owns it, or its service", written=""))
 
 
 def _parts(components: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], tuple[str, str]]]:

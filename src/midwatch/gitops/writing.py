@@ -19,6 +19,8 @@ from midwatch.gitops.schema.common import NOBODY
 from midwatch.people import actions as people
 from midwatch.people.managed import Mark
 from midwatch.people.models import Managed, Role, Team, User
+from midwatch.prepare.runbooks.models import Runbook
+from midwatch.prepare.runbooks.written import write
 from midwatch.respond.alerts.actions import sources
 from midwatch.respond.alerts.models import Source
 from midwatch.respond.escalation.actions import policies
@@ -35,12 +37,14 @@ Model = TypeVar("Model", bound=Managed)
 
 @dataclass(slots=True)
 class Writer:
-    """`objects`: every object by kind and name, new ones too. `directory`: for secrets that are files."""
+    """`objects`: every object by kind and name, new ones too. `directory`: for secrets that are files. `verbatim`: texts of
+    runbooks that are Markdown files, by name."""
 
     by: Actor
     directory: Path | None
     objects: dict[tuple[str, str], Managed] = field(default_factory=dict)
     turned_off: list[tuple[User, Mark]] = field(default_factory=list)  # done last: see `actions.py`
+    verbatim: Mapping[str, str] = field(default_factory=dict)
     dependencies: dict[Service, list[str]] = field(default_factory=dict)
 
     def write(self, kind: str, name: str, spec: Spec, names: Sequence[str], mark: Mark) -> None:
@@ -53,6 +57,7 @@ class Writer:
             "Service": self._write_service,
             "Source": self._write_source,
             "StatusPage": self._write_status_page,
+            "Runbook": self._write_runbook,
         }
         self.objects[kind, name] = writers[kind](name, spec, names, mark)
 
@@ -281,6 +286,14 @@ class Writer:
             started_on=date.fromisoformat(one["startedOn"]),
         )
         return statuspage.Laid(fields, [self._component(child) for child in inside or ()])
+
+    def _write_runbook(self, name: str, spec: Spec, names: Sequence[str], mark: Mark) -> Runbook:
+        owner = self._user(spec["owner"]) if spec["owner"] else None
+        service = self._service(spec["service"]) if spec["service"] else None
+        text = self.verbatim.get(name, "")
+        return write(
+            name, spec, self.by, team=self._team(spec["team"]), service=service, owner=owner, text=text, mark=mark
+        )
 
 
 def _seconds(duration: str | None) -> int | None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -92,8 +92,13 @@ class _BrokenError(Exception):
         self.text = text
 
 
-def read_directory(directory: Path) -> Documents:
-    """Every *.yaml and *.yml below it, sorted; hidden files and directories are left out."""
+Maker = Callable[[str, str], list[Document]]
+
+
+def read_directory(directory: Path, others: Mapping[str, Maker] | None = None) -> Documents:
+    """Every *.yaml and *.yml below it, sorted; hidden files and directories are left out. `others`: ending of further files
+    -> what makes documents of the name and text of one."""
+    makers: dict[str, Maker] = {**dict.fromkeys(ENDINGS, documents_of), **(others or {})}
     if not directory.is_dir():
         return Documents(
             (), (Problem(str(directory), 0, text="is no directory: give the one with the *.yaml files"),), None, ""
@@ -101,7 +106,7 @@ def read_directory(directory: Path) -> Documents:
     documents: list[Document] = []
     problems: list[Problem] = []
     digest = hashlib.sha256()
-    paths = sorted(_paths(directory))
+    paths = sorted(_paths(directory, tuple(makers)))
     if len(paths) > FILES_MAX:
         problems.append(Problem(str(directory), 0, text=f"has more than {FILES_MAX} files: split it"))
     for path in paths[:FILES_MAX]:
@@ -109,7 +114,7 @@ def read_directory(directory: Path) -> Documents:
         try:
             data = _bytes(path)
             digest.update(f"{path.relative_to(directory)}\0{len(data)}\0".encode("utf-8", "surrogateescape") + data)
-            found = _documents(shown, _text(data))
+            found = makers[path.suffix](shown, _text(data))
         except _BrokenError as error:
             problems.append(Problem(shown, error.line, text=error.text))
         else:
@@ -120,17 +125,17 @@ def read_directory(directory: Path) -> Documents:
 def read_text(text: str, *, file: str = "text", directory: Path | None = None) -> Documents:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     try:
-        found = _documents(file, text)
+        found = documents_of(file, text)
     except _BrokenError as error:
         return Documents((), (Problem(file, error.line, text=error.text),), directory, digest)
     return Documents(found, (), directory, digest)
 
 
-def _paths(directory: Path) -> Iterator[Path]:
+def _paths(directory: Path, endings: tuple[str, ...]) -> Iterator[Path]:
     for root, folders, names in os.walk(directory):
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         for name in names:
-            if name.endswith(ENDINGS) and not name.startswith("."):
+            if name.endswith(endings) and not name.startswith("."):
                 yield Path(root, name)
 
 
@@ -156,7 +161,8 @@ def _text(data: bytes) -> str:
         ) from error
 
 
-def _documents(file: str, text: str) -> list[Document]:
+def documents_of(file: str, text: str) -> list[Document]:
+    """Of one file. What is broken is noted by `read_directory` and `read_text`."""
     bad = FORBIDDEN.search(text)
     if bad:
         line = text.count("\n", 0, bad.start()) + 1

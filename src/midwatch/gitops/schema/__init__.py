@@ -23,13 +23,13 @@ from midwatch.core.written.values import (
     read_fields,
     text_of,
 )
+from midwatch.gitops.schema.api import API_VERSION
 from midwatch.gitops.schema.duty import POLICY, SCHEDULE, finish_policy, finish_schedule
 from midwatch.gitops.schema.pages import STATUS_PAGE, finish_status_page
 from midwatch.gitops.schema.people import TEAM, USER, finish_team, finish_user
+from midwatch.gitops.schema.runbooks import RUNBOOK, finish_runbook
 from midwatch.gitops.schema.services import SERVICE, SOURCE, finish_service, finish_source
 from midwatch.people.queries import RESERVED_NAMES
-
-API_VERSION: Final = "midwatch.dev/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ KINDS: Final = {
         Kind("Service", SERVICE, finish_service),
         Kind("Source", SOURCE, finish_source),
         Kind("StatusPage", STATUS_PAGE, finish_status_page),
+        Kind("Runbook", RUNBOOK, finish_runbook),
     )
 }
 

@@ -206,21 +206,21 @@ def front_of(spec: Mapping[str, Any]) -> Front:
 
 def written(spec: Mapping[str, Any]) -> str:
     """The front matter of a normal form, without what is as left out: lines between `---`."""
-    kept = _without_defaults(spec, FRONT)
+    kept = without_defaults(spec, FRONT)
     if not kept:
         return ""
     text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None)
     return f"---\n{text}---\n"
 
 
-def _without_defaults(spec: Mapping[str, Any], table: Table) -> dict[str, Any]:
+def without_defaults(spec: Mapping[str, Any], table: Table) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for key, field in table.items():
         value: Any = spec.get(key)
         if value in (None, (), [], {}, field.default):
             continue
         if key == "options":
-            kept[key] = [_without_defaults(one, options.OPTION) for one in value]
+            kept[key] = [without_defaults(one, options.OPTION) for one in value]
         elif key == "alerts":
             kept[key] = [{name: of for name, of in one.items() if of} for one in value]
         else:
