@@ -262,20 +262,10 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("LOG_LEVEL", "info", _level, "debug, info, warning or error."),
     Setting(
-        "INTAKE_QUEUE_MAX",
-        "20000",
-        _whole(100, 1_000_000, "events"),
-        "Events waiting for their commit before senders get 503.",
+        "INTAKE_QUEUE_MAX", "20000", _whole(100, 1_000_000, "events"), "Events that wait for their commit before 503."
     ),
-    Setting(
-        "EVENT_RETENTION_DAYS", "14", _whole(1, 400, "days"), "How long raw events are kept after they became alerts."
-    ),
-    Setting(
-        "RETENTION_DAYS",
-        "400",
-        _whole(1, 4000, "days"),
-        "How long closed alerts are kept, with their timelines, pages and deliveries.",
-    ),
+    Setting("EVENT_RETENTION_DAYS", "14", _whole(1, 400, "days"), "Days that events are kept once they are alerts."),
+    Setting("RETENTION_DAYS", "400", _whole(1, 4000, "days"), "Days that closed alerts are kept, with all of theirs."),
     Setting("AUDIT_RETENTION_DAYS", "1200", _whole(1, 4000, "days"), "How long the audit log is kept."),
     Setting("FILE_MAX_MIB", "10", _whole(1, 50, "MiB"), "The largest attachment that is taken."),
     Setting(
@@ -297,6 +287,10 @@ SETTINGS: tuple[Setting, ...] = (
         "Messages to one person and method in a minute; what waits is bundled.",
     ),
     Setting("WEB_THREADS", "8", _whole(1, 64, "threads"), "Pages served at the same time by one web process."),
+    Setting(
+        "EXECUTION_THREADS", "16", _whole(1, 512, "threads"), "Steps of runbooks that one engine runs at the same time."
+    ),
+    Setting("EXECUTION_OUTPUT_MIB", "10", _whole(1, 1024, "MiB"), "Output that is kept of one step; the rest is cut."),
     Setting("CHANNEL_THREADS", "4", _whole(1, 64, "threads"), "Messages under way at the same time, for each channel."),
     Setting(
         "LOCAL_PROGRAMS",
@@ -388,6 +382,8 @@ class Settings:
     storm_sms_per_minute: int
     storm_other_per_minute: int
     web_threads: int
+    execution_threads: int
+    execution_output_mib: int
     channel_threads: int
     local_programs: tuple[str, ...]
     local_user: str

@@ -26,7 +26,7 @@ from midwatch.catalog.models import Service
 from midwatch.core import clock, net
 from midwatch.core.actor import Actor
 from midwatch.core.models import OutboxEvent
-from midwatch.engine import errands, hold
+from midwatch.engine import errands, executions, hold
 from midwatch.engine.pools import Inline, deliver_due
 from midwatch.engine.tick import Ticker, next_due_at
 from midwatch.intake import log
@@ -35,6 +35,7 @@ from midwatch.integrations.twilio.inbound import signature
 from midwatch.learn.actions.models import ActionItem
 from midwatch.people.models import ContactMethod, Membership, NotificationRule, Team, User
 from midwatch.people.queries import actor_of
+from midwatch.prepare.runbooks.models import Execution, StepRun
 from midwatch.respond.alerts.actions import acknowledge_alert, resolve_alert
 from midwatch.respond.alerts.models import Alert, Source, TimelineEntry
 from midwatch.respond.escalation.actions import act_on_landing, decline
@@ -146,6 +147,7 @@ class Story:
         self.outlet = Inline()
         self.ticker = Ticker(self.outlet)
         self.people: dict[str, Phone] = {}
+        self.runners: Mapping[str, Any] | None = None  # who does steps of runbooks; None: the real executors
         self.expected_failures: set[str] = set()  # guarded jobs that this story makes fail
 
     # -- the installation --------------------------------------------------------------------------------------------
@@ -387,7 +389,8 @@ class Story:
     def settle(self) -> None:
         """Until nothing is due at this moment."""
         for _ in range(1_000):
-            if self.ticker.tick() + deliver_due(self.outlet) + errands.run_due() == 0:
+            work = self.ticker.tick() + deliver_due(self.outlet) + errands.run_due()
+            if work + executions.run_due(self.runners) == 0:
                 return
         raise AssertionError("the engine does not come to rest")
 
@@ -424,6 +427,9 @@ class Story:
             ActionItem.objects.aggregate(at=Min("remind_at"))["at"],
             ActionItem.objects.aggregate(at=Min("proof_due_at"))["at"],
             Incident.objects.aggregate(at=Min("prompted_at"))["at"],
+            Execution.objects.aggregate(at=Min("due_at"))["at"],
+            StepRun.objects.filter(state="queued").aggregate(at=Min("due_at"))["at"],
+            StepRun.objects.filter(state="running").aggregate(at=Min("claimed_until"))["at"],
             *(
                 model.objects.aggregate(at=Min("due_at"))["at"]
                 for model in (Promise, Task, UpdateDelivery, Channel, Evidence, TeamPost)

@@ -22,6 +22,7 @@ from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.core.rows import insert_rows
+from midwatch.engine import execution_lines
 from midwatch.learn.postmortems import actions as postmortems
 from midwatch.learn.postmortems.actions.publishing import external_text, notices_of
 from midwatch.learn.postmortems.actions.reminding import on_opened
@@ -130,6 +131,10 @@ def _postmortem_published(payload: Mapping[str, Any]) -> None:
 
 
 # Event -> room -> what it does, the lowest room first.
+def _line(event: str) -> Asked:
+    return Asked(execution_lines.concerns, partial(execution_lines.follow, event))
+
+
 REACTIONS: Mapping[str, Mapping[str, Handler]] = {
     "alert.acknowledged": {
         "escalation": lambda p: answers.on_acknowledged(p["alert"]),
@@ -169,6 +174,10 @@ REACTIONS: Mapping[str, Mapping[str, Handler]] = {
         "channels": _channels_show,
     },
     "incident.update_published": {"statuspage": lambda p: statuspage.incident_said(p["update"])},
+    "execution.started": {"timelines": _line("execution.started")},
+    "execution.waiting": {"timelines": _line("execution.waiting")},
+    "execution.step_ended": {"timelines": _line("execution.step_ended")},
+    "execution.ended": {"runbooks": execution_lines.ended, "timelines": _line("execution.ended")},
     "postmortem.opened": {"postmortems": lambda p: on_opened(p["postmortem"])},
     "postmortem.waived": {},
     "postmortem.published": {"statuspage": _postmortem_published},

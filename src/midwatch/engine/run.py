@@ -16,6 +16,7 @@ from midwatch.core import clock, integration, memory, wake
 from midwatch.core.guard import guarded
 from midwatch.engine import hold
 from midwatch.engine.errands import Runners
+from midwatch.engine.executions import Executions
 from midwatch.engine.pools import Pools
 from midwatch.engine.tick import Ticker, next_due_at
 from midwatch.engine.watch import Watch
@@ -39,6 +40,7 @@ def main(stop: threading.Event) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     pools = Pools(senders=settings().channel_threads, node=node)
     errands = Runners()
+    steps = Executions(node)
     watch = Watch(node)
     ticker = Ticker(pools)
     reach = Reach()
@@ -50,6 +52,7 @@ def main(stop: threading.Event) -> None:
         watch.start()
         pools.start()
         errands.start()
+        steps.start()
         log.info("the engine runs as %s", node)
         is_woken = False
         while not stop.is_set():
@@ -62,12 +65,14 @@ def main(stop: threading.Event) -> None:
             if is_woken:
                 guarded("wake", pools.wake, otherwise=None)  # the web may have written a message itself
                 errands.wake()
+                steps.wake()
                 is_woken = False
             if done:
                 stop.wait(BREATH_SECONDS)
             else:
                 is_woken = waiter.wait(_pause())
         errands.stop()
+        steps.stop()
         pools.stop()
         with suppress(DatabaseError):
             watch.stop()

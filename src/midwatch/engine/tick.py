@@ -14,7 +14,7 @@ from midwatch.core.actor import Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.core.statements import Select
-from midwatch.engine import digest, events, hold, metrics, notices, retention
+from midwatch.engine import digest, events, executions, hold, metrics, notices, retention
 from midwatch.engine.reactions import react
 from midwatch.learn.actions.actions import adopt_orphans, prove_due
 from midwatch.learn.actions.actions import remind_due as remind_of_items
@@ -182,6 +182,7 @@ JOBS: tuple[Job, ...] = (
     Job("weekly digest", digest.send_due, timedelta(minutes=10)),
     Job("proofs of action items", prove_due, timedelta(seconds=5)),
     Job("team channels", team_channels.watch_channels, timedelta(seconds=1)),
+    Job("executions", executions.move, timedelta(seconds=0.5)),
     Job("snoozes", end_snoozes, timedelta(seconds=1)),
     Job("expired alerts", expire_alerts, timedelta(seconds=5)),
     Job("silent sources", listen_for_silence, timedelta(seconds=1)),

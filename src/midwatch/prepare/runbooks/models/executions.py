@@ -15,7 +15,8 @@ STEP_NAME_MAX = 100
 
 
 class ExecutionState(models.TextChoices):
-    """Waiting: a person is wanted, to do or to approve. Unknown: a step may or may not have been done, and so it ended."""
+    """Waiting: a person is wanted, to do or to approve. Unknown: a step may or may not have been done, and a person decides
+    before it goes on."""
 
     RUNNING = "running"
     WAITING = "waiting"
@@ -25,7 +26,7 @@ class ExecutionState(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-ENDED = (ExecutionState.OK, ExecutionState.FAILED, ExecutionState.UNKNOWN, ExecutionState.CANCELLED)
+ENDED = (ExecutionState.OK, ExecutionState.FAILED, ExecutionState.CANCELLED)
 
 
 class ExecutionKind(models.TextChoices):
