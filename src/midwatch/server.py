@@ -35,6 +35,7 @@ from midwatch.intake.protocol import Protocol
 from midwatch.intake.writer import Writer
 from midwatch.settings import settings
 from midwatch.web.bridge import Bridge
+from midwatch.web.live.claims import Claims, is_claim
 from midwatch.web.live.streams import Live, is_stream
 from midwatch.web.shared import SharedAnswers
 
@@ -57,17 +58,25 @@ class Application:
         self.keys = SourceKeys(table())
         self.lane = Lane(self.writer, self.keys, sources(), behind)
         self.live = Live(self.lane)
+        self.claims = Claims(self.lane)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http" if is_stream(scope):
                 await self.live(scope, receive, send)
+            case "http" if is_claim(scope):
+                await self.claims(scope, receive, send)
             case "http":
                 await self.lane(scope, receive, send)
             case "lifespan":
                 await self._live(receive, send)
             case _:
                 await send({"type": "websocket.close", "code": 1000})  # nothing here speaks it
+
+    def end(self) -> None:
+        """What stays open ends now: the process is told to end."""
+        self.live.end()
+        self.claims.end()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         watching: asyncio.Task[NoReturn] | None = None
@@ -172,7 +181,7 @@ def run(address: Address, on_ready: Callable[[], None] = lambda: None) -> int:
     _raise_file_limit()
     app = application()
     chats = chat_socket.holders()
-    server = Server(config(app, address), [on_ready, *(chat.start for chat in chats)], app.live.end)
+    server = Server(config(app, address), [on_ready, *(chat.start for chat in chats)], app.end)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=address.sockets or None))
     for chat in chats:

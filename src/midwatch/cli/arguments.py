@@ -349,3 +349,32 @@ def secret_set(parser: ArgumentParser) -> None:
     one.add_argument(
         "--config-file", default="", metavar="PATH", help="do not keep it: read it from PATH in the --config directory"
     )
+
+
+def runner(parser: ArgumentParser) -> None:
+    parser.add_argument("--url", default="", metavar="URL", help="the server's address, https://midwatch.example.com")
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="holds the token that `midwatch runner create` printed"
+    )
+    parser.add_argument("--tags", default="", metavar="A,B", help="take only steps of these (default: all of its tags)")
+    parser.add_argument(
+        "--name", default="", metavar="HOST", help="what the list says where it runs (default: the host)"
+    )
+    parser.add_argument("--steps", type=_steps, default=4, metavar="N", help="at the same time (default: 4)")
+
+
+def runner_name(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="its name")
+
+
+def runner_create(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="its name: build-1")
+    parser.add_argument("--tags", default="", metavar="A,B", help="it may take steps that ask for these")
+    parser.add_argument("--team", default="", metavar="TEAM", help="only of this team's runbooks (default: of all)")
+    parser.add_argument("--steps", type=_steps, default=4, metavar="N", help="at the same time (default: 4)")
+
+
+def _steps(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 50:
+        raise ArgumentTypeError(f"{text!r}: give a number from 1 to 50")
+    return int(text)

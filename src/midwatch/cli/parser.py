@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from midwatch import __version__
 from midwatch.cli import arguments
-
-Parser = argparse.ArgumentParser
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """`call`: "module:function", taking the parsed arguments, returning the exit code.
-
-    `needs`: nothing; django, which is set up first; or a database that is there already. `prints`: takes `--json`.
-    `acts`: takes `--as`.
-    `is_short`: ends by itself soon.
-    """
-
-    name: str
-    call: str
-    about: str
-    arguments: Callable[[Parser], None]
-    example: str = ""
-    needs: Literal["nothing", "django", "database"] = "database"
-    prints: bool = True
-    acts: bool = False
-    is_short: bool = True
-
+from midwatch.cli.runbook_verbs import RUNBOOK_VERBS
+from midwatch.cli.verb import Parser, Verb
 
 GROUPS = {
     "user": "people: create, token, list, deactivate, reset",
     "import": "archives of incidents: github-statuses; jobs: rundeck",
     "source": "what sends alerts: list, test",
     "schedule": "who is on call when: list, shifts",
+    "runner": "do steps of runbooks on this machine; create, list, token, off, remove",
     "secret": "what steps of runbooks may be given: set, list, rotate, remove",
     "status": "status pages: list, export",
     "postmortem": "what is learned from incidents: list, show, lint",
@@ -397,29 +374,7 @@ VERBS: tuple[Verb, ...] = (
         arguments.text_file,
         "midwatch postmortem lint draft.md",
     ),
-    Verb(
-        "secret set",
-        "midwatch.cli.secrets:set_value",
-        "set a secret; its value comes on standard input or from a file",
-        arguments.secret_set,
-        "midwatch secret set orders-db-password --team payments < password.txt",
-        acts=True,
-    ),
-    Verb(
-        "secret list",
-        "midwatch.cli.secrets:list_secrets",
-        "list secrets, where their values are, and which cannot be read; never a value",
-        arguments.none,
-        acts=True,
-    ),
-    Verb(
-        "secret rotate",
-        "midwatch.cli.secrets:rotate",
-        "encrypt all secrets anew with the present MIDWATCH_SECRET_KEY",
-        arguments.none,
-        acts=True,
-    ),
-    Verb("secret remove", "midwatch.cli.secrets:remove", "remove a secret", arguments.secret_name, acts=True),
+    *RUNBOOK_VERBS,
     Verb(
         "version",
         "midwatch.cli.operations:version",
@@ -428,7 +383,7 @@ VERBS: tuple[Verb, ...] = (
         needs="nothing",
     ),
 )
-WITHOUT_DATA = ("demo", "version")
+WITHOUT_DATA = ("demo", "version", "runner")
 ALIASES = {"override": ["cover"], "ack": ["acknowledge"]}
 
 
@@ -448,11 +403,13 @@ def parser() -> Parser:
             groups[group] = verbs.add_parser(group, help=about, description=about).add_subparsers(
                 metavar="VERB", required=True
             )
-        _add(groups[group] if group else verbs, verb, name)
+        made = _add(groups[group] if group else verbs, verb, name)
+        if verb.name in GROUPS:  # `midwatch runner` is a verb, and leads to others
+            groups[verb.name] = made.add_subparsers(metavar="VERB", required=False)
     return top
 
 
-def _add(where: argparse._SubParsersAction[Parser], verb: Verb, name: str) -> None:
+def _add(where: argparse._SubParsersAction[Parser], verb: Verb, name: str) -> Parser:
     found = where.add_parser(
         name,
         aliases=ALIASES.get(verb.name, []),
@@ -471,3 +428,4 @@ def _add(where: argparse._SubParsersAction[Parser], verb: Verb, name: str) -> No
         )
     if verb.prints:
         found.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    return found

@@ -5,6 +5,7 @@ Values go in here and come out of `values_of` and `secrets_of` alone: no page, n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,6 @@ from midwatch.core import audit, clock
 from midwatch.core.actor import Actor
 from midwatch.core.masking import VALUE_MIN
 from midwatch.core.text import clean
-from midwatch.people.managed import check_name
 from midwatch.people.models import Team
 from midwatch.people.queries import REFERENCE_PREFIX, SecretUnreadableError, resolve_reference
 from midwatch.prepare.runbooks.models import Secret, SecretSource, StepRun
@@ -25,6 +25,7 @@ from midwatch.prepare.runbooks.queries.secrets import found_by_name
 from midwatch.prepare.runbooks.sealing import Keyring, Sealed, SealError
 from midwatch.settings import previous_secret_keys, secret_key
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # a step may use the variable's own name, DB_PASSWORD
 VALUE_MAX = 16_000  # characters
 ROTATE_AT_ONCE = 100
 
@@ -54,7 +55,10 @@ def set_secret(name: str, team: Team | None, value: str | Place, by: Actor) -> S
 
     Raises `ValueError` with a sentence that never holds the value.
     """
-    check_name(name)
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"{clean(name, 80)!r} is no name of a secret: give up to 63 letters, digits, dashes, underscores"
+        )
     if isinstance(value, Place):
         _check_place(value)
     else:
@@ -180,12 +184,14 @@ class Reader:
     place: str = ""  # the node or runner that does it
 
 
-def secrets_of(step_run: StepRun) -> Mapping[str, str]:
+def secrets_of(step_run: StepRun, named: Mapping[str, str] | None = None) -> Mapping[str, str]:
     """variable: value of exactly the secrets that this step names, as it was shown. Read now, and audited.
 
-    `step_run.rendered["secrets"]` is {variable: name}. Call it outside of any transaction. Raises `SecretError`.
+    `named`: {variable: name}, when it is not the step itself that is done now but its `verify`. Call it outside of any
+    transaction. Raises `SecretError`.
     """
-    named: Mapping[str, str] = step_run.rendered.get("secrets") or {}
+    if named is None:
+        named = step_run.rendered.get("secrets") or {}
     if not named:
         return {}
     execution = step_run.execution

@@ -22,7 +22,7 @@ from midwatch.prepare.runbooks.models.executions import (
     Verdict,
 )
 from midwatch.prepare.runbooks.models.known import KnownAs
-from midwatch.prepare.runbooks.models.runners import Runner
+from midwatch.prepare.runbooks.models.runners import RemoteClaim, Runner
 from midwatch.prepare.runbooks.models.secrets import Secret, SecretSource
 from midwatch.prepare.runbooks.models.trust import (
     Brake,
@@ -65,6 +65,7 @@ __all__ = [
     "ProbeKind",
     "ProbeState",
     "Promotion",
+    "RemoteClaim",
     "Revision",
     "Round",
     "Runbook",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from midwatch.people.models import Team
+from midwatch.prepare.runbooks.models.executions import StepRun
 
 
 class Runner(models.Model):
@@ -21,6 +22,7 @@ class Runner(models.Model):
     host = models.CharField(max_length=200, default="", db_default="")  # that it said it is on
     last_seen_at = models.DateTimeField(null=True)
     is_draining = models.BooleanField(default=False)  # it finishes what it has and takes nothing new
+    draining_process = models.CharField(max_length=64, default="", db_default="")  # which one said so
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 
@@ -29,3 +31,19 @@ class Runner(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RemoteClaim(models.Model):
+    """What a runner was given last of a step, so that what it says twice is taken once.
+
+    `nonce`: of its claim; said again, it is answered with the same step. `pieces`: of output, taken so far. `is_told`: its
+    outcome was taken.
+    """
+
+    step_run = models.OneToOneField(StepRun, on_delete=models.CASCADE, related_name="+")
+    runner = models.ForeignKey(Runner, on_delete=models.CASCADE, related_name="+")
+    fence = models.PositiveIntegerField()
+    nonce = models.CharField(max_length=64)
+    pieces = models.PositiveIntegerField(default=0)
+    is_told = models.BooleanField(default=False)
+    at = models.DateTimeField()
