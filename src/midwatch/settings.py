@@ -219,28 +219,25 @@ SETTINGS: tuple[Setting, ...] = (
         is_secret=True,
     ),
     Setting(
-        "EMAIL_URL",
-        "",
-        _mail,
-        "smtp://user:password@host:port or smtps://...; a second relay after a comma.",
-        is_secret=True,
+        "EMAIL_URL", "", _mail, "smtp://user:password@host:port or smtps://...; a second after a comma.", is_secret=True
     ),
     Setting("EMAIL_FROM", "midwatch@localhost", _text, "Sender of every e-mail."),
     Setting("TWILIO_ACCOUNT_SID", "", _text, "Twilio account for SMS and voice."),
-    Setting(
-        "TWILIO_AUTH_TOKEN", "", _text, "Twilio's token; it also checks the signatures of callbacks.", is_secret=True
-    ),
+    Setting("TWILIO_AUTH_TOKEN", "", _text, "It also checks the signatures of callbacks.", is_secret=True),
     Setting("TWILIO_FROM", "", _text, "The number messages and calls come from, +420..."),
     Setting("TWILIO_BASE_URL", "https://api.twilio.com", _address, "Twilio's address, or a compatible gateway's."),
-    Setting(
-        "STATUSPAGE_API_KEY", "", _text, "Key of Atlassian Statuspage: pages are published there too.", is_secret=True
-    ),
+    Setting("STATUSPAGE_API_KEY", "", _text, "Key of Atlassian Statuspage: told there too.", is_secret=True),
     Setting("STATUSPAGE_BASE_URL", "https://api.statuspage.io", _address, "Statuspage's address, or a compatible one."),
     Setting("JITSI_URL", "", _address, "A Jitsi server: each incident gets a call there."),
     Setting("JITSI_SECRET", "", _text, "Makes the names of calls that nobody guesses.", is_secret=True),
     Setting("SLACK_BOT_TOKEN", "", _text, "Bot token of a Slack app: incidents get channels.", is_secret=True),
     Setting("SLACK_SIGNING_SECRET", "", _text, "Checks that commands and buttons come from Slack.", is_secret=True),
     Setting("SLACK_APP_TOKEN", "", _text, "App-level token: commands come by socket mode.", is_secret=True),
+    Setting("GITHUB_TOKEN", "", _text, "Makes issues of action items; Issues: read and write.", is_secret=True),
+    Setting("GITHUB_BASE_URL", "https://api.github.com", _address, "GitHub's API, or an Enterprise server's."),
+    Setting("JIRA_BASE_URL", "", _address, "A Jira: action items become issues there."),
+    Setting("JIRA_USER", "", _text, "Jira Cloud: the e-mail address that the token is of."),
+    Setting("JIRA_TOKEN", "", _text, "Jira Cloud: an API token; Data Center: a personal access token.", is_secret=True),
     Setting("SLACK_BASE_URL", "https://slack.com/api", _address, "Slack's Web API, or what speaks like it."),
     Setting("WATCHDOG_URL", "", _monitor, "Dead-man monitor: requested while the engine is well."),
     Setting(

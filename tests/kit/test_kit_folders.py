@@ -17,12 +17,13 @@ CAPABILITIES = {
     "channel.py",
     "inbound.py",
     "chat.py",
+    "tracker.py",
     "talk.py",
     "publisher.py",
     "runner.py",
     "importer.py",
 }
-PERMITTED = {"feeds", "integration", "talking", "net", "payload", "text", "text_sms", "webhook_v4"}
+PERMITTED = {"feeds", "integration", "talking", "tracking", "net", "payload", "text", "text_sms", "webhook_v4"}
 PERMITTED_RUNNERS = PERMITTED | {"asking", "programs", "running"}
 PERMITTED_IMPORTERS = {"foreign"}
 # Of the standard library shapes, text and signatures are enough: no files, no sockets, no clock.

@@ -32,7 +32,7 @@ from midwatch.engine.tick import Ticker, next_due_at
 from midwatch.intake import log
 from midwatch.intake.records import microseconds
 from midwatch.integrations.twilio.inbound import signature
-from midwatch.learn.actions.models import ActionItem
+from midwatch.learn.actions.models import ActionItem, ItemIssue
 from midwatch.people.models import ContactMethod, Membership, NotificationRule, Team, User
 from midwatch.people.queries import actor_of
 from midwatch.prepare.runbooks.models import Execution, StepRun
@@ -432,7 +432,7 @@ class Story:
             StepRun.objects.filter(state="running").aggregate(at=Min("claimed_until"))["at"],
             *(
                 model.objects.aggregate(at=Min("due_at"))["at"]
-                for model in (Promise, Task, UpdateDelivery, Channel, Evidence, TeamPost)
+                for model in (Promise, Task, UpdateDelivery, Channel, Evidence, TeamPost, ItemIssue)
             ),
         ]
 

@@ -14,6 +14,7 @@ from django.db import close_old_connections
 
 from midwatch.core.guard import guarded
 from midwatch.engine import hold
+from midwatch.learn.actions.actions import claim_issues, tend_issue
 from midwatch.learn.postmortems.actions import claim_letters, send_letter
 from midwatch.prepare.runbooks.actions import probing
 from midwatch.respond.escalation.actions import team_channels
@@ -41,6 +42,7 @@ ERRANDS: tuple[Errand, ...] = (
     Errand("team channels", team_channels.claim_posts, team_channels.show),
     Errand("incident channels", outside.claim_channels, outside.tend),
     Errand("evidence", outside.claim_evidence, outside.fetch),
+    Errand("issues of action items", claim_issues, tend_issue),
     Errand("post-mortem letters", claim_letters, send_letter),
     Errand("subscribers of status pages", subscribers.claim, subscribers.deliver),
     Errand("status pages elsewhere", outward.claim, outward.publish),

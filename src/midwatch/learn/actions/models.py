@@ -115,6 +115,29 @@ class ItemEntry(models.Model):
         super().save(*args, **kwargs)
 
 
+class ItemIssue(models.Model):
+    """The item as an issue of a tracker. `url` "": it is not made yet. `is_closed`: as both sides last agreed."""
+
+    item = models.ForeignKey(ActionItem, on_delete=models.CASCADE, related_name="issues")
+    provider = models.CharField(max_length=30)
+    place = models.CharField(max_length=200)
+    external = models.JSONField(default=dict)
+    url = models.CharField(max_length=1_000, default="", db_default="")
+    title = models.CharField(max_length=200, default="", db_default="")
+    is_closed = models.BooleanField(default=False)
+    looked_at = models.DateTimeField(null=True)
+    created_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    problem = models.CharField(max_length=500, default="", db_default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["item", "provider"], name="item_issue_once")]
+        indexes = [models.Index(fields=["due_at"], name="item_issue_due", condition=~Q(due_at=None))]
+
+
 class DebtAnswer(models.Model):
     """ "Would AI-123 have prevented this?", asked of a new incident and answered by a person (N4)."""
 

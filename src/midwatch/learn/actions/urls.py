@@ -13,5 +13,6 @@ urlpatterns = [
     path("actions/<int:number>", views.detail, name="detail"),
     path("actions/<int:number>/change", views.change, name="change"),
     path("actions/<int:number>/debt", views.debt, name="debt"),
+    path("actions/<int:number>/issues/<slug:provider>", views.issue, name="issue"),
     path("actions/<int:number>/<slug:do>", views.act, name="act"),
 ]

@@ -14,10 +14,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from midwatch.core import clock
 from midwatch.core.text import whole_number
+from midwatch.core.tracking import Tracker
 from midwatch.learn.actions import actions
 from midwatch.learn.actions.actions import NewItem
 from midwatch.learn.actions.forms import ItemForm, initial_of
-from midwatch.learn.actions.models import ActionItem, DebtAnswer, ItemState
+from midwatch.learn.actions.models import ActionItem, DebtAnswer, ItemIssue, ItemState
 from midwatch.learn.actions.queries import overdue, visible_items
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of
@@ -77,8 +78,36 @@ def detail(request: HttpRequest, number: int) -> HttpResponse:
         "today": clock.now().date(),
         "may_act": viewer(request).may_act,
         "form": ItemForm(initial=initial_of(item)),
+        "issues": list(item.issues.order_by("provider")),
+        "trackers": _offered(item, viewer(request)),
     }
     return render(request, "actions/detail.html", context)
+
+
+def _offered(item: ActionItem, user: User) -> list[tuple[Tracker, str]]:
+    """Where it could be an issue too, with the place that its team took last."""
+    if not user.may_act or item.state != ItemState.OPEN or item.is_private:
+        return []
+    made = set(item.issues.exclude(url="").values_list("provider", flat=True))
+    places = ItemIssue.objects.filter(item__team=item.team).exclude(url="").order_by("id")
+    last = dict(places.values_list("provider", "place"))
+    found = [one for one in actions.available_trackers() if one.PROVIDER not in made]
+    return [(one, last.get(one.PROVIDER, "")) for one in found]
+
+
+@login_required
+@require_POST
+def issue(request: HttpRequest, number: int, provider: str) -> HttpResponse:
+    """`place`: a repository or a project. Made by the engine; where that failed, it is tried again."""
+    item = seen(request, number)
+    user = acting_user(request)
+    try:
+        actions.wish_issue(item, provider, request.POST.get("place", "")[:200], actor_of(user, "web"))
+    except ValueError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("It is looked at there in a moment; what came of it stands here."))
+    return HttpResponseRedirect(reverse("actions:detail", args=[number]))
 
 
 @login_required

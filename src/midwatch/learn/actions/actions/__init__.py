@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from midwatch.learn.actions.actions.issues import available_trackers, claim_issues, tend_issue, wish_issue
 from midwatch.learn.actions.actions.items import (
     NewItem,
     answer_debt,
@@ -19,7 +20,9 @@ __all__ = [
     "NewItem",
     "adopt_orphans",
     "answer_debt",
+    "available_trackers",
     "change_item",
+    "claim_issues",
     "drop_item",
     "finish_item",
     "note_item",
@@ -28,4 +31,6 @@ __all__ = [
     "prove_now",
     "remind_due",
     "reopen_item",
+    "tend_issue",
+    "wish_issue",
 ]

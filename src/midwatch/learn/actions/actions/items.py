@@ -20,6 +20,7 @@ from midwatch.learn.actions.models import (
     ActionItem,
     DebtAnswer,
     ItemEntry,
+    ItemIssue,
     ItemNumber,
     ItemPriority,
     ItemState,
@@ -190,6 +191,7 @@ def finish_item(item: ActionItem, by: Actor, outcome: str, *, is_proven: bool = 
         )
         if changed:
             record_entry(item, by, f"done: {outcome}")
+            _look_elsewhere(item)
             audit.record(by, "finish", "action item", str(item), {"is_proven": is_proven})
     item.refresh_from_db()
     if not changed and item.state == ItemState.DRAFT:
@@ -215,6 +217,7 @@ def drop_item(item: ActionItem, by: Actor, why: str) -> None:
         )
         if changed:
             record_entry(item, by, f"dropped: {why}")
+            _look_elsewhere(item)
             audit.record(by, "drop", "action item", str(item), {"why": clean(why, 200)})
     item.refresh_from_db()
 
@@ -240,8 +243,14 @@ def reopen_item(item: ActionItem, by: Actor, why: str) -> None:
             )
             _tell_owner(current, current.owner, by, f"is open again: {clean(why, 200, is_one_line=True)}")
         record_entry(item, by, f"open again: {why}")
+        _look_elsewhere(item)
         audit.record(by, "reopen", "action item", str(item), {"why": clean(why, 200)})
     item.refresh_from_db()
+
+
+def _look_elsewhere(item: ActionItem) -> None:
+    """Its state changed here: the issue elsewhere follows now, rather than at the next look."""
+    ItemIssue.objects.filter(item=item).update(due_at=clock.now(), attempts=0)
 
 
 def answer_debt(incident: Incident, item: ActionItem, by: Actor, *, would_have_prevented: bool) -> DebtAnswer:
