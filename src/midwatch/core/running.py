@@ -20,6 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
+
 from midwatch.core import clock
 
 LOOK_SECONDS = 0.2
@@ -236,3 +238,20 @@ def filled_within(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return [filled_within(one, names) for one in value]
     return value
+
+
+def document_of(text: str) -> Any:
+    """One JSON or YAML document. Raises `ValueError` with the line.
+
+    Without anchors: a few lines of them stand for more than a machine's memory.
+    """
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                line = event.start_mark.line + 1 if event.start_mark is not None else 1
+                raise ValueError(f"line {line}: write it out, anchors are not read here")
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark is not None else ""
+        raise ValueError(f"{where}{getattr(error, 'problem', None) or 'this is no YAML'}") from None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.message import a_message
+from fakes.server import FakeServer
 from fakes.smtp import FakeSmtp
 from midwatch.core import net
 from midwatch.core.integration import ChannelConfig, DeliveryError
@@ -111,6 +112,22 @@ def test_a_relay_without_a_password_takes_mail_whatever_its_certificate(made: Ma
     with FakeSmtp(tls=server_side(made("DNS:other.example", "20200201"))) as relay:
         net.smtp(relay.url, "midwatch@example.com", "ana@example.com", a_mail(), timeout_seconds=5.0)
         assert relay.mails[0].is_tls
+
+
+def test_an_authority_of_its_own_is_believed_and_no_other(made: Made) -> None:
+    """As a cluster has one: `ca_pem` is believed instead of the usual ones, for that request alone."""
+    certificate, other = made("IP:127.0.0.1"), made("IP:127.0.0.1")
+    with FakeServer() as server:
+        server._server.socket = server_side(certificate).wrap_socket(server._server.socket, server_side=True)
+        url = server.url.replace("http://", "https://")
+        answer = net.http("GET", url, is_trusted=True, ca_pem=certificate.read_text(), timeout_seconds=5.0)
+        assert answer.status == 200
+        for pem in (other.read_text(), ""):
+            with pytest.raises(net.NetError, match="certificate is not accepted"):
+                net.http("GET", url, is_trusted=True, ca_pem=pem, timeout_seconds=5.0)
+        for pem in ("no certificate", "é"):
+            with pytest.raises(net.NetError, match="is no certificate: give it as PEM"):
+                net.http("GET", url, is_trusted=True, ca_pem=pem, timeout_seconds=5.0)
 
 
 def a_mail() -> EmailMessage:

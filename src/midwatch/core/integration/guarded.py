@@ -31,6 +31,11 @@ class _MaskedOutput:
             self._out.write(text, stream=stream, target=target)
 
 
+def _one_line(text: str) -> str:
+    """A value with a line of its own would pass for a line of the step."""
+    return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
 class GuardedRunner:
     """A runner, with the promises that hold for all of them."""
 
@@ -51,7 +56,8 @@ class GuardedRunner:
     def preview(self, task: Task, config: RunnerConfig) -> Preview:
         mask = Mask(task.secrets.values())
         shown = self._runner.preview(task, config)
-        return Preview([mask.text(line) for line in shown.lines], shown.dry_run, mask.text(shown.note))
+        lines = [_one_line(mask.text(line)) for line in shown.lines]
+        return Preview(lines, shown.dry_run, mask.text(shown.note))
 
     def run(self, task: Task, out: Output, config: RunnerConfig) -> Outcome:
         """Refuses what has problems, runs the rest in a directory of its own, and masks whatever comes out."""

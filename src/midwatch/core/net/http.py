@@ -148,7 +148,7 @@ def _send_once(
 def _context(request: HttpRequest, target: Target) -> ssl.SSLContext:
     try:
         return tls_context(ca_pem=request.ca_pem)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, TypeError, ValueError):
         raise NetError(
             f"{target.name}: the certificate authority that was given is no certificate: give it as PEM"
         ) from None
