@@ -73,3 +73,34 @@ def make_execution(world: World, runbook: Runbook | None = None, *, by: User | N
         StepRun.objects.create(position=3, step="check", title="Check it", kind="copy", **usual)
         LogChunk.objects.create(step_run=running, seq=1, at=now, text="\x1b[32mbegun\x1b[0m <script>\nhalf a li")
     return execution
+
+
+FULL_BODY = """---
+title: Restart checkout
+service: checkout
+options:
+  - {name: host, required: true, pattern: "[a-z0-9.-]+", title: Which machine}
+---
+Restart it when the pool is used up.
+
+```text {"name": "look", "kind": "manual", "title": "Look at it", "asks": "What does the dashboard show?"}
+Open the **dashboard**.
+```
+
+```text {"name": "agree", "kind": "approve", "title": "Agree on it", "needs": 1}
+Carts of the last minute are lost.
+```
+
+```sh {"name": "restart", "kind": "run", "executor": "local", "title": "Restart it", "secrets": ["KEY=deploy-key"]}
+echo "$OPTION_HOST"
+sudo systemctl restart checkout
+```
+
+```sh {"verifies": "restart"}
+systemctl is-active checkout
+```
+
+```sh {"name": "check", "kind": "copy", "title": "Check it"}
+curl -fsS https://${option.host}/health
+```
+"""

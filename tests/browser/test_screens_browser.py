@@ -108,7 +108,7 @@ NOT_SCREENS = {
     "runbooks:execution": "of one execution: tests/browser/test_runbook_browser.py",
     **{
         f"runbooks:{name}": "of one runbook: tests/browser/test_runbook_browser.py"
-        for name in ("runbook", "edit", "history")
+        for name in ("runbook", "edit", "history", "start")
     },
     "runbooks:output": "what is new, for an open page",
     "runbooks:whole-output": "a text file",

@@ -100,6 +100,7 @@ WEB: dict[str, str] = {
     "insights:suggest": MEMBER, "objectives:calculator": READ,
     "runbooks:list": READ, "runbooks:executions": READ, "runbooks:approvals": READ, "runbooks:execution": READ,
     "runbooks:runbook": READ, "runbooks:create": MEMBER, "runbooks:preview": MEMBER, "runbooks:edit": TEAM,
+    "runbooks:start": TEAM, "runbooks:cancel": TEAM, "runbooks:resume": TEAM, "runbooks:act": TEAM,
     "runbooks:history": READ, "runbooks:switch": TEAM,
     "runbooks:output": READ, "runbooks:whole-output": READ, "runbooks:secrets": READ, "runbooks:create-secret": MANAGER,
     "runbooks:rotate-secrets": ADMINISTRATOR, "runbooks:change-secret": MANAGER, "runbooks:remove-secret": MANAGER,

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from midwatch.prepare.runbooks.views import document, editing, history, listing, output, running, secrets
+from midwatch.prepare.runbooks.views import (
+    acting,
+    document,
+    editing,
+    history,
+    listing,
+    output,
+    running,
+    secrets,
+    starting,
+)
 
 app_name = "runbooks"
 urlpatterns = [
@@ -13,6 +23,7 @@ urlpatterns = [
     path("new-runbook/preview", editing.preview, name="preview"),
     path("runbooks/<slug:name>", document.runbook_page, name="runbook"),
     path("runbooks/<slug:name>/edit", editing.edit, name="edit"),
+    path("runbooks/<slug:name>/start", starting.start, name="start"),
     path("runbooks/<slug:name>/history", document.history, name="history"),
     path("runbooks/<slug:name>/switch", document.switch, name="switch"),
     path("approvals", history.approvals, name="approvals"),
@@ -23,6 +34,9 @@ urlpatterns = [
     path("secrets/<int:pk>/remove", secrets.remove, name="remove-secret"),
     path("executions", history.execution_list, name="executions"),
     path("executions/<int:number>", running.execution_page, name="execution"),
+    path("executions/<int:number>/cancel", acting.cancel, name="cancel"),
+    path("executions/<int:number>/resume", acting.resume, name="resume"),
     path("executions/<int:number>/steps/<int:pk>/output", output.new_output, name="output"),
     path("executions/<int:number>/steps/<int:pk>/output.txt", output.whole_output, name="whole-output"),
+    path("executions/<int:number>/steps/<int:pk>/<slug:do>", acting.act, name="act"),
 ]

@@ -30,6 +30,8 @@ def write_runbook(name: str, text: str, team: Team, by: Actor, *, note: str = ""
     """Make it or change it, whole: the text and what stands at its top. Raises ValueError, a `DocumentError` among them."""
     document = read_text(text)
     front = document.front
+    if front.team and front.team != team.name:
+        raise ValueError(f"team: the text says {front.team}, and {team.name} is chosen: make them one")
     fields = RunbookFields(
         team=team,
         title=document.title,

@@ -13,7 +13,7 @@ from midwatch.prepare.runbooks.models import Execution, ExecutionState, Runbook,
 from midwatch.prepare.runbooks.queries.finding import visible_executions, visible_to
 
 WORDS_MAX = 8
-UNDER_WAY = (ExecutionState.RUNNING, ExecutionState.WAITING)
+UNDER_WAY = (ExecutionState.RUNNING, ExecutionState.WAITING, ExecutionState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from midwatch.core.text import whole_number
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of, may_edit_team
 from midwatch.people.viewing import viewer
-from midwatch.prepare.runbooks import differences
+from midwatch.prepare.runbooks import differences, permits
 from midwatch.prepare.runbooks.actions import change_step_switch
 from midwatch.prepare.runbooks.document import Document, DocumentError, Step, parse
 from midwatch.prepare.runbooks.models import Revision, Runbook, StepSwitch
@@ -51,6 +51,7 @@ def runbook_page(request: HttpRequest, name: str) -> HttpResponse:
     context: dict[str, Any] = {
         "runbook": runbook,
         "may_edit": may_edit_team(user, runbook.team),
+        "may_start": permits.may(user, runbook, permits.Act.START) and runbook.is_active,
         "may_write": may_edit_team(user, runbook.team) and not runbook.is_from_code,
     }
     if not runbook.is_link:

@@ -73,7 +73,8 @@ def _save(request: HttpRequest, form: RunbookForm, runbook: Runbook | None, by: 
         return _page(request, form, runbook, status=422)
     data = form.cleaned_data
     try:
-        name = runbook.name if runbook is not None else form.name_for(read_text(data["body"]).title)
+        document = read_text(data["body"])
+        name = runbook.name if runbook is not None else form.name_for(document.front.name or document.title)
         if runbook is None and Runbook.objects.filter(name=name).exists():
             raise ValueError(_("There is a runbook called %s already: give another name.") % name)
         saved = write_runbook(name, data["body"], form.team_given, by, note=data["note"], is_active=data["is_active"])

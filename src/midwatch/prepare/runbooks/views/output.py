@@ -7,6 +7,7 @@ from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
+from midwatch.core.text import slug
 from midwatch.people.viewing import viewer
 from midwatch.prepare.runbooks.queries import output
 from midwatch.prepare.runbooks.views.common import execution_or_404, step_or_404
@@ -38,7 +39,7 @@ def whole_output(request: HttpRequest, number: int, pk: int) -> StreamingHttpRes
     """All that is kept, as plain text without colours, in pieces."""
     step = step_or_404(execution_or_404(viewer(request), number), pk)
     answer = StreamingHttpResponse(output.whole_text(step), content_type="text/plain; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="execution-{number}-step-{step.position}.txt"'
+    answer["Content-Disposition"] = f'attachment; filename="execution-{number}-{slug(step.step) or step.pk}.txt"'
     answer["Cache-Control"] = "no-store"
     answer["X-Content-Type-Options"] = "nosniff"
     return answer

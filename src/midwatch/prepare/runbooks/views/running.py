@@ -5,7 +5,7 @@ It lands on the step that runs or waits, and goes on with it, unless the address
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,16 @@ from midwatch.core.render import is_partial, page_or_partial
 from midwatch.core.text import clean
 from midwatch.people.models import User
 from midwatch.people.viewing import viewer
-from midwatch.prepare.runbooks.models import Approval, Execution, StepRun, StepState
+from midwatch.prepare.runbooks import rendering
+from midwatch.prepare.runbooks.actions import shown
+from midwatch.prepare.runbooks.actions.answering import who_may_not
+from midwatch.prepare.runbooks.actions.starting import RESUMABLE
+from midwatch.prepare.runbooks.document import DocumentError, parse
+from midwatch.prepare.runbooks.models import Approval, Execution, StepKind, StepRun, StepState
 from midwatch.prepare.runbooks.queries import output
 from midwatch.prepare.runbooks.queries.listing import steps_of
 from midwatch.prepare.runbooks.topics import output_topic_of, topic_of
+from midwatch.prepare.runbooks.views.acting import leads, may_carry_out
 from midwatch.prepare.runbooks.views.common import execution_or_404, execution_url
 
 PARTS = ("head", "steps", "stage")
@@ -32,6 +38,7 @@ ORDER = (
     StepState.FAILED,
 )  # fmt: skip
 QUERY_MAX = 100
+CHILDREN_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +70,14 @@ def context_of(request: HttpRequest, execution: Execution, user: User) -> dict[s
     named = request.GET.get("step", "")
     chosen = next((step for step in steps if step.step == named), None)
     current = current_of(steps)
-    shown = chosen or current
+    picked = chosen or current
     here = reverse("runbooks:execution", args=[execution.number])
-    query = f"step={shown.step}&" if chosen is not None and shown is not None else ""
+    query = f"step={chosen.step}&" if chosen is not None else ""
     return {
         "execution": execution,
         "lines": [
-            Line(step, place, execution_url(execution, step.step), step == shown) for place, step in enumerate(steps, 1)
+            Line(step, place, execution_url(execution, step.step), step == picked)
+            for place, step in enumerate(steps, 1)
         ],
         "here": here,
         "part_url": f"{here}?{query}part=",
@@ -77,7 +85,9 @@ def context_of(request: HttpRequest, execution: Execution, user: User) -> dict[s
         "follow_url": here,
         "topic": topic_of(execution),
         "may_act": user.may_act,
-        **(stage_of(request, steps, shown) if shown is not None else {}),
+        "may_carry_out": may_carry_out(user, execution),
+        "can_resume": execution.state in RESUMABLE,
+        **(stage_of(request, execution, steps, picked) if picked is not None else {}),
     }
 
 
@@ -91,7 +101,8 @@ def current_of(steps: Sequence[StepRun]) -> StepRun | None:
     return ended[-1] if ended else steps[0] if steps else None
 
 
-def stage_of(request: HttpRequest, steps: Sequence[StepRun], step: StepRun) -> dict[str, Any]:
+def stage_of(request: HttpRequest, execution: Execution, steps: Sequence[StepRun], step: StepRun) -> dict[str, Any]:
+    """The chosen step: what it does as it was shown, what is wanted of whom, and what it writes."""
     place = next(n for n, one in enumerate(steps, 1) if one == step)
     word = clean(request.GET.get("q", ""), QUERY_MAX, is_one_line=True)
     found, has_more = output.matches(step, word) if word else ([], False)
@@ -100,9 +111,71 @@ def stage_of(request: HttpRequest, steps: Sequence[StepRun], step: StepRun) -> d
         "place": place,
         "count": len(steps),
         "approvals": list(Approval.objects.filter(step_run=step).select_related("by")),
+        "children": list(Execution.objects.filter(parent=step).select_related("runbook")[:CHILDREN_SHOWN]),
+        **_text_of(execution, step, steps),
+        **_approval_of(viewer(request), execution, step),
         "log": output.tail(step),
         "log_topic": output_topic_of(step.pk),
         "word": word,
         "matches": found,
         "has_more_matches": has_more,
     }
+
+
+def _text_of(execution: Execution, step: StepRun, steps: Sequence[StepRun]) -> dict[str, Any]:
+    """What it does: as it was rendered, or, before its turn, as it is written."""
+    try:
+        written = parse(execution.revision.body).step(step.step)
+    except DocumentError:
+        written = None
+    body = str(step.rendered.get("body") or (written.body if written is not None else ""))
+    found: dict[str, Any] = {
+        "written": step.rendered.get("written", body),
+        "asks": written.asks if written is not None else "",
+        "expects": written.expects if written is not None else "",
+        "verify_text": _shown(step.rendered["verify"]) if step.rendered.get("verify") else "",
+    }
+    if step.kind in {StepKind.MANUAL, StepKind.APPROVE}:
+        opened = step.rendered.get("opens") or {}
+        return found | {"prose": body, "opened": _opened(execution, [one for one in steps if one.step in opened])}
+    is_shown = bool(step.rendered) and step.kind != StepKind.COPY
+    return found | {"shown_text": _shown(step.rendered) if is_shown else body}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A step that an approval opens, as it would be done."""
+
+    title: str
+    text: str
+
+
+def _opened(execution: Execution, steps: Sequence[StepRun]) -> list[Opened]:
+    if not steps:
+        return []
+    document = shown.document_of(execution)
+    rows = list(StepRun.objects.filter(execution=execution).order_by("position"))
+    found = []
+    for row in steps:
+        step = document.step(row.step)
+        if step is not None:
+            try:
+                text = _shown(shown.rendered_of(execution, document, step, rows))
+            except ValueError as error:
+                text = str(error)
+            found.append(Opened(str(row), text))
+    return found
+
+
+def _shown(made: Mapping[str, Any]) -> str:
+    """Secrets by name alone."""
+    return rendering.shown(rendering.from_json(made))
+
+
+def _approval_of(user: User, execution: Execution, step: StepRun) -> dict[str, Any]:
+    if step.state != StepState.WAITING_APPROVAL:
+        return {}
+    written = shown.document_of(execution).step(step.step)
+    needs = written.needs if written is not None else None
+    refusal = who_may_not(user, execution, needs.who if needs else (), needs.count if needs else 1, leads)
+    return {"may_approve": user.may_act and not refusal, "why_not_approve": refusal}
