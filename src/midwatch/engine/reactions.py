@@ -22,13 +22,14 @@ from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.core.rows import insert_rows
-from midwatch.engine import execution_lines
+from midwatch.engine import execution_lines, remedies
 from midwatch.learn.postmortems import actions as postmortems
 from midwatch.learn.postmortems.actions.publishing import external_text, notices_of
 from midwatch.learn.postmortems.actions.reminding import on_opened
 from midwatch.learn.postmortems.models import Postmortem
 from midwatch.people.models import Team
 from midwatch.people.queries import actor_of, administrators
+from midwatch.prepare.runbooks.actions import drilling, promoting
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.escalation.actions import answers, page_somebody
 from midwatch.respond.incidents import actions as incidents
@@ -130,6 +131,16 @@ def _postmortem_published(payload: Mapping[str, Any]) -> None:
         statuspage.publish_postmortem(notice, by)
 
 
+def _of_alert(payload: Mapping[str, Any]) -> bool:
+    return payload.get("alert") is not None
+
+
+def _learn(payload: Mapping[str, Any]) -> None:
+    """What it proves: a step may want to climb or fall, a drill has its score."""
+    promoting.consider(payload["execution"])
+    drilling.score(payload["execution"])
+
+
 # Event -> room -> what it does, the lowest room first.
 def _line(event: str) -> Asked:
     return Asked(execution_lines.concerns, partial(execution_lines.follow, event))
@@ -151,6 +162,7 @@ REACTIONS: Mapping[str, Mapping[str, Handler]] = {
     "alert.raised": {"escalation": lambda p: answers.on_raised(p["alert"])},
     "page.failed": {"escalation": lambda p: answers.on_page_failed(p["alert"])},
     "escalation.joined": {"escalation": lambda p: answers.on_joined(p["escalation"])},
+    "remedy.wanted": {"escalation": remedies.wanted},
     "maintenance.started": {"escalation": lambda p: answers.on_maintenance_started(p["service"])},
     "maintenance.ended": {"escalation": lambda p: answers.on_maintenance_ended(p["service"])},
     "config.refused": {"escalation": _config_refused},
@@ -175,9 +187,14 @@ REACTIONS: Mapping[str, Mapping[str, Handler]] = {
     },
     "incident.update_published": {"statuspage": lambda p: statuspage.incident_said(p["update"])},
     "execution.started": {"timelines": _line("execution.started")},
-    "execution.waiting": {"timelines": _line("execution.waiting")},
+    "execution.waiting": {"escalation": Asked(_of_alert, remedies.moved), "timelines": _line("execution.waiting")},
     "execution.step_ended": {"timelines": _line("execution.step_ended")},
-    "execution.ended": {"runbooks": execution_lines.ended, "timelines": _line("execution.ended")},
+    "execution.ended": {
+        "runbooks": execution_lines.ended,
+        "escalation": Asked(_of_alert, remedies.moved),
+        "trust": _learn,
+        "timelines": _line("execution.ended"),
+    },
     "postmortem.opened": {"postmortems": lambda p: on_opened(p["postmortem"])},
     "postmortem.waived": {},
     "postmortem.published": {"statuspage": _postmortem_published},

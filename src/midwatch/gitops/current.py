@@ -173,6 +173,8 @@ def _policies() -> Found:
                 "targets": [_target(target) for target in step.targets.all()],
                 "after": duration_text(step.after_seconds),
                 "if": step.condition,
+                "runbook": step.runbook or None,
+                "holdPage": duration_text(step.hold_page_seconds) if step.hold_page_seconds else None,
             }
             for step in policy.steps.all()
         ]

@@ -193,6 +193,8 @@ class Writer:
                     targets=[self._target(target) for target in step["targets"]],
                     after_seconds=seconds_of(step["after"]),
                     condition=step["if"],
+                    runbook=step["runbook"] or "",
+                    hold_page_seconds=_seconds(step["holdPage"]) or 0,
                 )
                 for step in spec["steps"]
             ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midwatch.prepare.runbooks.evidence import RUNS_MAX, Evidence, Run, of_runs, quantile, sentence, wilson_lower
@@ -33,6 +33,7 @@ def test_wilsons_bound_is_that_of_the_literature(successes: int, runs: int, lowe
     assert wilson_lower(successes, runs) == pytest.approx(lower, abs=5e-4)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500), st.data())
 def test_the_bound_lies_below_the_share_and_grows_with_success(runs: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, runs))
@@ -45,6 +46,7 @@ def test_the_bound_lies_below_the_share_and_grows_with_success(runs: int, data: 
         assert wilson_lower(successes * 2, runs * 2) > bound  # the same share, seen more often
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50), st.floats(0.01, 1))
 def test_a_quantile_is_a_time_that_was_measured(times: list[float], share: float) -> None:
     ordered = sorted(times)

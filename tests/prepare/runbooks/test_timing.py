@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midwatch.prepare.runbooks.timing import Schedule, missed, next_at, parse_cron
@@ -58,6 +58,7 @@ def test_what_passed_is_counted_and_not_piled_up() -> None:
     assert missed(Schedule(NOW, cron="0 * * * *"), NOW, NOW + timedelta(hours=7, minutes=1)) == 7
 
 
+@settings(deadline=None)
 @given(st.integers(60, 90_000), st.integers(0, 10_000_000))
 def test_every_comes_strictly_later_and_keeps_its_beat(seconds: int, later: int) -> None:
     every = timedelta(seconds=seconds)

@@ -26,6 +26,7 @@ from midwatch.core.written.values import (
     zone,
 )
 from midwatch.gitops.schema.common import DAY, NOBODY, WEEK, once, required_reference, sentence
+from midwatch.respond.escalation.actions.policies import HOLD_PAGE_SECONDS_MAX
 from midwatch.respond.escalation.models import Condition
 from midwatch.respond.oncall import resolve
 
@@ -157,6 +158,8 @@ STEP: Table = {
     ),
     "after": Field(duration(0, DAY), default="0s"),
     "if": Field(one_of(*Condition.values), default="unacknowledged"),
+    "runbook": Field(text(63, "restart-checkout")),  # starts with the step; one that is not there is told on the alert
+    "holdPage": Field(duration(0, HOLD_PAGE_SECONDS_MAX)),  # the first step's page waits for it so long at most
 }
 POLICY: Table = {
     "team": required_reference("Team", "payments"),
@@ -184,4 +187,16 @@ def finish_policy(value: Value, spec: dict[str, Any]) -> dict[str, Any]:
             )
             at(value, "steps", index, "after").complain(wrong)
         reached = max(reached, after)
+        _finish_runbook(value, index, step)
     return spec
+
+
+def _finish_runbook(value: Value, index: int, step: dict[str, Any]) -> None:
+    hold = seconds_of(step["holdPage"]) if step["holdPage"] is not None else 0
+    if hold and index > 0:
+        wrong = WrongError("only the first step's page waits", "leave it out: later runbooks run beside the page")
+        at(value, "steps", index, "holdPage").complain(wrong)
+    if hold and not step["runbook"]:
+        wrong = WrongError("there is no runbook to wait for", "write runbook beside it, or leave it out")
+        at(value, "steps", index, "holdPage").complain(wrong)
+    step["holdPage"] = values.duration_text(hold) if hold else None

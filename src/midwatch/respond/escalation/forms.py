@@ -138,6 +138,18 @@ class StepForm(forms.Form):
         initial=Condition.UNACKNOWLEDGED,
         required=False,
     )
+    runbook = forms.SlugField(
+        label=_("Runbook that starts with it"),
+        max_length=63,
+        required=False,
+        help_text=_("By name, once an alert. Empty: none."),
+    )
+    hold_page = LengthField(
+        label=_("Its page waits for the runbook"),
+        required=False,
+        max_length=12,
+        help_text=_("Of the first step: 60s, 5m at most, never for a P1. Empty: not at all."),
+    )
     remove = forms.BooleanField(label=_("Take this step out"), required=False)
 
     def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
@@ -173,6 +185,8 @@ def step_initial(step: PolicyStep) -> dict[str, Any]:
         "name": step.name,
         "after": step.after_seconds,
         "condition": step.condition,
+        "runbook": step.runbook,
+        "hold_page": step.hold_page_seconds or "",
         "targets": [target_value(target) for target in step.targets.all()],
     }
 

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from midwatch.catalog.models import Service
+from midwatch.core.integration import KEY_MAX
 from midwatch.core.quick import Quick
 from midwatch.people.models import Managed, Team, User
 from midwatch.respond.alerts.models import Alert
@@ -40,6 +41,9 @@ class PolicyStep(Quick):
     name = models.CharField(max_length=100)
     after_seconds = models.PositiveIntegerField(default=0)  # from the start of the round
     condition = models.CharField(max_length=14, choices=Condition, default=Condition.UNACKNOWLEDGED)
+    # A name and no reference: a runbook that is gone is told on the alert, and holds no page.
+    runbook = models.CharField(max_length=63, default="", db_default="", blank=True)
+    hold_page_seconds = models.PositiveIntegerField(default=0, db_default=0)  # of the first step alone
 
     class Meta:
         ordering = ["position"]
@@ -129,6 +133,7 @@ class Escalation(Quick):
     last_resort = models.PositiveIntegerField(default=0)  # how many last-resort calls went out in this round
     last_resort_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True)  # "still on it?"
+    fix_until = models.DateTimeField(null=True)  # the first page waits until then at most: a runbook may fix it before
     due_at = models.DateTimeField(null=True)
     claimed_until = models.DateTimeField(null=True)
 
@@ -189,3 +194,41 @@ class TeamPost(models.Model):
             models.Index(fields=["channel"], name="team_post_open", condition=Q(is_open=True)),
             models.Index(fields=["channel", "created_at"], name="team_post_new"),
         ]
+
+
+class RemedyState(models.TextChoices):
+    WANTED = "wanted"
+    RUNNING = "running"
+    FIXED = "fixed"  # its execution verified so
+    ENDED = "ended"  # without a verified fix
+    REFUSED = "refused"  # it was not started; `sentence` says why
+
+
+class Remedy(models.Model):
+    """A runbook that an alert started by itself. It may hold the first page back for a moment; it never decides about one."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="+", db_index=False)
+    source_id = models.BigIntegerField(null=True)  # with the key: what is fixed again and again is counted
+    dedup_key = models.CharField(max_length=KEY_MAX)
+    runbook = models.CharField(max_length=63)
+    options = models.JSONField(default=dict)
+    origin = models.CharField(max_length=200)  # "trigger restart-checkout", "level 1"
+    hold_seconds = models.PositiveIntegerField(default=0)
+    is_page_anyway = models.BooleanField(default=False)  # fixed twice in a day: whatever comes of it, somebody looks
+    state = models.CharField(max_length=8, choices=RemedyState, default=RemedyState.WANTED)
+    sentence = models.CharField(max_length=500, default="", blank=True)
+    execution_number = models.PositiveBigIntegerField(null=True)
+    wanted_at = models.DateTimeField()
+    fixed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["alert", "runbook"], name="remedy_once")]
+        indexes = [
+            models.Index(
+                fields=["source_id", "dedup_key", "fixed_at"], name="remedy_fixed", condition=~Q(fixed_at=None)
+            ),
+            models.Index(fields=["execution_number"], name="remedy_execution", condition=~Q(execution_number=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.runbook} for {self.alert}"

@@ -11,13 +11,37 @@ from django.db.models import Q
 from midwatch.catalog.models import ChangeEvent
 from midwatch.core import clock, contribute
 from midwatch.prepare.runbooks import exercise, freshness
+from midwatch.prepare.runbooks.document import parse
 from midwatch.prepare.runbooks.freshness import Broken, Freshness
-from midwatch.prepare.runbooks.models import DecisionState, Drill, Probe, ProbeState, Promotion, Runbook, Trigger
+from midwatch.prepare.runbooks.models import (
+    DecisionState,
+    Drill,
+    Execution,
+    ExecutionKind,
+    ExecutionState,
+    Probe,
+    ProbeState,
+    Promotion,
+    Runbook,
+    StepRun,
+    StepState,
+    Trigger,
+)
 from midwatch.prepare.runbooks.queries.proving import RUNBOOKS_MAX, Proof, evidence_of
 
 CHANGES_MAX = 200
 PAGED_WITHIN = timedelta(days=90)
 DRILLS_SHOWN = 50
+
+
+def is_verified(execution: Execution) -> bool:
+    """It ended well, and a machine looked afterwards: a step with a `verify` is ok only when that said so. What a person
+    answered for is their word, and a dry run shows nothing."""
+    if execution.state != ExecutionState.OK or execution.kind != ExecutionKind.REAL:
+        return False
+    names = [step.name for step in parse(execution.revision.body).steps if step.verify is not None]
+    done = StepRun.objects.filter(execution=execution, state=StepState.OK, step__in=names, answered_by="")
+    return done.exists()
 
 
 def freshness_of(runbook: Runbook) -> Freshness:

@@ -16,6 +16,8 @@ from midwatch.core.statements import Select
 from midwatch.people.models import User
 from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import OPEN, Alert, AlertStatus
+from midwatch.respond.escalation import fixing
+from midwatch.respond.escalation.actions import remedies
 from midwatch.respond.escalation.actions.running import (
     begin_round,
     context_of,
@@ -117,7 +119,7 @@ def on_resolved(alert_id: int) -> None:
     if alert is None or alert.status != AlertStatus.RESOLVED:
         return
     called = [page.user for page in stop_pages([alert.pk], state=PageState.ANSWERED)]
-    who = str(alert.resolved_by) if alert.resolved_by else str(alert.source or "its source")
+    who = str(alert.resolved_by) if alert.resolved_by else remedies.fixed_by(alert) or str(alert.source or "its source")
     _tell_all(
         alert,
         f"{alert} is resolved by {who}",
@@ -173,6 +175,8 @@ def on_raised(alert_id: int) -> None:
     if alert is not None and alert.status == AlertStatus.ACKNOWLEDGED:
         run(load([alert_id]))
     if alert is not None and alert.status == AlertStatus.FIRING:
+        if alert.priority == fixing.NEVER:
+            remedies.release(alert_id, f"raised to {alert.priority}, which never waits for a runbook")
         if alert.urgency == "high":
             raise_urgency(alert)
         leave_group(alert)

@@ -14,6 +14,7 @@ from midwatch.core.actor import Actor
 from midwatch.core.text import clean
 from midwatch.people.managed import Mark, check_name, guard, mark_values
 from midwatch.people.models import Team, User
+from midwatch.respond.escalation import fixing
 from midwatch.respond.escalation.models import (
     Condition,
     EscalationPolicy,
@@ -32,6 +33,7 @@ REPEAT_MAX = 20
 AFTER_SECONDS_MAX = 24 * 3600
 REPEAT_AFTER_SECONDS_MIN, REPEAT_AFTER_SECONDS_MAX = 1, 24 * 3600
 ACK_TIMEOUT_SECONDS_MAX = 7 * 24 * 3600
+HOLD_PAGE_SECONDS_MAX = int(fixing.HOLD_MAX.total_seconds())
 SCHEDULE_NOTIFY = (Notify.CURRENT, Notify.NEXT, Notify.PREVIOUS)
 TEAM_NOTIFY = (Notify.ALL, Notify.MANAGERS)
 
@@ -51,12 +53,18 @@ class TargetFields:
 
 @dataclass(frozen=True, slots=True)
 class StepFields:
-    """`after_seconds` counts from the start of the round."""
+    """`after_seconds` counts from the start of the round.
+
+    `runbook`: by name, starts with this step, once an alert. `hold_page_seconds`: of the first step; its page waits for the
+    runbook so long at most.
+    """
 
     name: str
     targets: Sequence[TargetFields]
     after_seconds: int = 0
     condition: str = Condition.UNACKNOWLEDGED
+    runbook: str = ""
+    hold_page_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +188,20 @@ def check_policy(fields: PolicyFields) -> None:
             raise ValueError(f"{label}: give unacknowledged or unresolved")
         if not 1 <= len(step.targets) <= TARGETS_MAX:
             raise ValueError(f"{label}: give 1 to {TARGETS_MAX} targets")
+        _check_runbook(label, step, is_first=number == 1)
         for target in step.targets:
             _check_target(label, target)
+
+
+def _check_runbook(label: str, step: StepFields, *, is_first: bool) -> None:
+    if step.runbook:
+        check_name(step.runbook)
+    if not 0 <= step.hold_page_seconds <= HOLD_PAGE_SECONDS_MAX:
+        raise ValueError(f"{label}: hold page: give 0 seconds to {HOLD_PAGE_SECONDS_MAX // 60} minutes")
+    if step.hold_page_seconds and not is_first:
+        raise ValueError(f"{label}: only the first step's page waits for its runbook: leave hold page out here")
+    if step.hold_page_seconds and not step.runbook:
+        raise ValueError(f"{label}: name the runbook that the page waits for, or leave hold page out")
 
 
 def _check_target(label: str, target: TargetFields) -> None:
@@ -220,6 +240,8 @@ def _write_steps(policy: EscalationPolicy, steps: Sequence[StepFields]) -> None:
             name=clean(fields.name, 100, is_one_line=True) or f"level {position + 1}",
             after_seconds=fields.after_seconds,
             condition=fields.condition,
+            runbook=fields.runbook,
+            hold_page_seconds=fields.hold_page_seconds,
         )
         StepTarget.objects.bulk_create(
             [

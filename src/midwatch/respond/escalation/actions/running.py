@@ -22,6 +22,8 @@ from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import Alert, AlertStatus, TimelineEntry
 from midwatch.respond.alerts.queries import maintenance_of
 from midwatch.respond.escalation import decide
+from midwatch.respond.escalation.actions.wanting import Wish, of_step, want
+from midwatch.respond.escalation.fixing import Hold
 from midwatch.respond.escalation.models import Escalation, EscalationPolicy, EscalationState, PolicyStep
 from midwatch.respond.escalation.queries import (
     OnCallNow,
@@ -51,6 +53,7 @@ RUN_FIELDS = [
     "last_resort_at",
     "asked_at",
     "next_by",
+    "fix_until",
     "due_at",
 ]
 RELATED = (
@@ -90,6 +93,7 @@ class Run:
     held: dict[int, datetime]  # service id -> end of its maintenance
     notes: list[TimelineEntry] = field(default_factory=list)
     failed_now: set[int] = field(default_factory=set)  # escalations whose step went out to nobody, in this run
+    wishes: list[Wish] = field(default_factory=list)  # runbooks that start with a step
 
 
 def origin_of(escalation: Escalation, step: int | str) -> str:
@@ -112,6 +116,7 @@ def run(escalations: Sequence[Escalation]) -> None:
         raise RuntimeError(f"escalations {[e.pk for e in hot]} do not come to rest")
     note_many(batch.notes)
     update_columns(escalations, RUN_FIELDS)
+    want(batch.wishes, now)
 
 
 def _load(escalations: Sequence[Escalation], now: datetime) -> Run:
@@ -253,9 +258,16 @@ def _people(escalation: Escalation, index: int, batch: Run) -> tuple[str, list[U
 
 def _step_pages(escalation: Escalation, facts: decide.Facts, index: int, due_at: datetime, batch: Run) -> list[NewPage]:
     name, people = _people(escalation, index, batch)
+    step = batch.steps[escalation.policy_id][index] if escalation.policy_id else None
+    if step is not None and step.runbook and not escalation.alert.is_test:
+        batch.wishes.append(Wish(escalation.alert, of_step(step), Hold(timedelta(0))))
     if escalation.alert.status == AlertStatus.ACKNOWLEDGED:  # whoever has it need not be told
         people = [user for user in people if user.pk != escalation.alert.acknowledged_by_id]
     escalation.pulled_seconds = max(0, int(decide.pulled_by(facts, index).total_seconds()))
+    if index == 0 and escalation.round_started_at > batch.now:  # called before a pause was over: the round begins now
+        escalation.round_started_at = batch.now
+        escalation.pulled_seconds = int(facts.steps[0].after.total_seconds())
+    escalation.fix_until = None
     escalation.next_step = index + 1
     escalation.sent_at = batch.now
     escalation.next_by = None
@@ -373,6 +385,7 @@ def begin_round(escalation: Escalation, now: datetime, *, is_repeat: bool = Fals
     escalation.last_resort = 0
     escalation.last_resort_at = None
     escalation.asked_at = None
+    escalation.fix_until = None  # only the very first page of an alert may wait for a runbook
     escalation.state = EscalationState.PAGING
     escalation.why = ""
     escalation.due_at = now

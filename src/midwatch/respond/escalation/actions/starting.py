@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from midwatch.core import clock, outbox
@@ -12,7 +12,9 @@ from midwatch.core.statements import Select, fetch
 from midwatch.people.models import Team, User
 from midwatch.respond.alerts.actions.timeline import entry, note_many
 from midwatch.respond.alerts.models import Alert, AlertStatus
+from midwatch.respond.escalation.actions import remedies
 from midwatch.respond.escalation.actions.running import RELATED, load, origin_of, run
+from midwatch.respond.escalation.actions.wanting import Wish, want
 from midwatch.respond.escalation.models import (
     Escalation,
     EscalationPolicy,
@@ -39,11 +41,12 @@ def start(opened: Sequence[tuple[Alert, int | None]]) -> None:
         return
     now = clock.now()
     policies = _policies([alert for alert, _ in opened])
+    plans = remedies.planned(opened, policies, now)
     leaders = _open_leaders([alert for alert, _ in opened], policies)
     rows: list[Escalation] = []
     for alert, _ in opened:
         policy = policies.get(alert.pk)
-        row = _row(alert, policy, now)
+        row = _row(alert, policy, plans.get(alert.pk, remedies.NOTHING).hold.length)
         group = _group(alert, policy)
         if group is not None and row.state == EscalationState.PAGING:
             _join_or_lead(row, alert, group, leaders)
@@ -56,6 +59,7 @@ def start(opened: Sequence[tuple[Alert, int | None]]) -> None:
         row.leader_id = row.leader.pk
     insert_rows(joining)
     _count_joined(joining, now)
+    _want([row for row in leading if row.state == EscalationState.PAGING], plans, now)
     _page_owners(
         [
             (row, owner)
@@ -80,16 +84,18 @@ def _policies(alerts: Sequence[Alert]) -> dict[int, EscalationPolicy]:
     return found
 
 
-def _row(alert: Alert, policy: EscalationPolicy | None, now: datetime) -> Escalation:
+def _row(alert: Alert, policy: EscalationPolicy | None, hold: timedelta) -> Escalation:
+    """`hold`: how long the first page waits for a runbook; it runs beside the pause of the service, not after it."""
     page_after = timedelta(seconds=alert.service.page_after_seconds if alert.service else 0)
-    starts_at = alert.created_at + page_after
+    starts_at = alert.created_at + max(page_after, hold)
     row = Escalation(
         alert=alert,
         policy=policy,
         round_started_at=starts_at,
         rounds_limit=1 + (policy.repeat if policy else 0),
         due_at=starts_at,
-        why=f"waits {page_after.seconds} s: it may heal by itself" if page_after else "",
+        fix_until=alert.created_at + hold if hold else None,
+        why=_pause_words(page_after, hold),
     )
     if alert.status == AlertStatus.RESOLVED or alert.is_test:
         row.state, row.due_at, row.why = (
@@ -98,6 +104,28 @@ def _row(alert: Alert, policy: EscalationPolicy | None, now: datetime) -> Escala
             "a test pages nobody" if alert.is_test else "resolved",
         )
     return row
+
+
+def _pause_words(page_after: timedelta, hold: timedelta) -> str:
+    if hold > page_after:
+        return f"waits {hold.seconds} s at most for a runbook that may fix it"
+    return f"waits {page_after.seconds} s: it may heal by itself" if page_after else ""
+
+
+def _want(rows: Sequence[Escalation], plans: Mapping[int, remedies.Planned], now: datetime) -> None:
+    """The runbooks of those that page by themselves: what joins a page is left to the runbook of its leader."""
+    found = [(row, plans[row.alert_id]) for row in rows if row.alert_id in plans]
+    want([Wish(row.alert, wanted, plan.hold) for row, plan in found for wanted in plan.wanted], now)
+    note_many(
+        entry(row.alert_id, "hold", _hold_words(plan), ENGINE, at=now) for row, plan in found if _hold_words(plan)
+    )
+
+
+def _hold_words(plan: remedies.Planned) -> str:
+    names = ", ".join(f"{wanted.runbook} ({wanted.origin})" for wanted in plan.wanted)
+    if plan.hold.length:
+        return f"The first page waits {plan.hold.length.seconds} s at most for runbook {names}"
+    return f"The page does not wait for runbook {names}: {plan.hold.why}" if plan.hold.why else ""
 
 
 def _group(alert: Alert, policy: EscalationPolicy | None) -> GroupKey | None:
@@ -140,13 +168,19 @@ def _open_leaders(alerts: Sequence[Alert], policies: dict[int, EscalationPolicy]
 
 def _join_or_lead(row: Escalation, alert: Alert, group: GroupKey, leaders: dict[GroupKey, Escalation]) -> None:
     leader = leaders.get(group)
-    if leader is None or alert.priority < leader.alert.priority:
+    if leader is None or alert.priority < leader.alert.priority or _waits_longer(leader, row):
         leaders[group] = row  # one that is more urgent pages by itself, and what comes after it joins it
     else:
         row.leader = leader
         row.state = EscalationState.JOINED
         row.due_at = None
+        row.fix_until = None
         row.why = f"pages with {leader.alert}"
+
+
+def _waits_longer(leader: Escalation, row: Escalation) -> bool:
+    """Nobody is paged later because somebody else's alert waits for a runbook."""
+    return leader.fix_until is not None and leader.next_step == 0 and leader.round_started_at > row.round_started_at
 
 
 def _count_joined(joining: Sequence[Escalation], now: datetime) -> None:

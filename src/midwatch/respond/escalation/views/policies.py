@@ -43,6 +43,7 @@ class Sentence:
     after: str  # "" at once
     whom: str
     is_always: bool  # also when somebody has acknowledged
+    runbook: str = ""  # "restart-checkout", "restart-checkout, and the page waits for it 60s at most"
 
 
 def sentences(steps: Sequence[PolicyStep]) -> list[Sentence]:
@@ -52,9 +53,17 @@ def sentences(steps: Sequence[PolicyStep]) -> list[Sentence]:
             forms.length_text(step.after_seconds) if step.after_seconds else "",
             ", ".join(target_words(target) for target in step.targets.all()),
             step.condition == "unresolved",
+            _runbook_words(step),
         )
         for step in steps
     ]
+
+
+def _runbook_words(step: PolicyStep) -> str:
+    if not step.runbook or not step.hold_page_seconds:
+        return step.runbook
+    words = {"runbook": step.runbook, "length": forms.length_text(step.hold_page_seconds)}
+    return _("%(runbook)s, and the page waits for it %(length)s at most, never for a P1") % words
 
 
 @login_required
@@ -212,6 +221,8 @@ def _step(given: dict[str, Any], position: int) -> actions.StepFields:
         name=given["name"] or _("level %d") % position,
         after_seconds=given["after"] or 0,
         condition=given["condition"] or "unacknowledged",
+        runbook=given["runbook"],
+        hold_page_seconds=given["hold_page"] or 0,
         targets=[_target(value) for value in given["targets"]],
     )
 
