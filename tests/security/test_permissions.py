@@ -135,6 +135,7 @@ def test_acts_in_the_browser_want_the_csrf_token(doors: Doors) -> None:
             "status:confirm",
             "status:unsubscribe",
             "status:management",
+            "rundeck:api",
             "chat:hook",
         }  # nobody is logged in there
         if WEB.get(address.name, READ) == READ or address.name in exempt:

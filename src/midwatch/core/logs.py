@@ -28,7 +28,7 @@ KEPT = ("secret-key", "admin-token")  # files of the data directory
 
 # What stands after these in an address is a key or a token.
 _IN_PATHS = re.compile(r"(/(?:in|ping|p|ical|link|hooks/[\w-]+|alertmanager)/)[^\s/?#\"'<>)\],]+")
-_IN_QUERIES = re.compile(r"(?i)\b((?:token|key|code|secret|password|routing_key|signature)=)[^\s&\"'<>)\],]+")
+_IN_QUERIES = re.compile(r"(?i)\b((?:token|authtoken|key|code|secret|password|routing_key|signature)=)[^\s&\"'<>)\],]+")
 _IN_HEADERS = re.compile(r"(?i)\b(bearer|geniekey|basic|token|oauth)(\s+)[A-Za-z0-9._~+/=-]{8,}")
 _IN_USERINFO = re.compile(r"(\w://)[^\s/@\"'<>]+@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

@@ -38,4 +38,6 @@ urlpatterns = [
     path("", include("midwatch.web.people.urls")),
     path("", include("midwatch.learn.postmortems.urls")),
     path("api/", include("midwatch.api.urls")),
+    path("rundeck/monitoring/prometheus", health.metrics),  # where a Rundeck has them
+    path("", include("midwatch.api.rundeck.urls")),
 ]

@@ -13,8 +13,9 @@ A vendor is one folder below `midwatch.integrations`, one file a capability:
 
 There is no list to edit: `sources()` and `channels()` look at the folders. Of Midwatch, vendors import this package,
 `midwatch.core.net`, `midwatch.core.payload`, `midwatch.core.text` and `midwatch.core.text_sms`, runners also
-`midwatch.core.programs` and `midwatch.core.running`, importers `midwatch.core.foreign`, and nothing else; no Django, no
-clock, no database. `tests/kit` tests every folder it finds; `docs/reference/integrations.md` is the manual.
+`midwatch.core.programs` and `midwatch.core.running`, importers `midwatch.core.foreign` and `midwatch.core.patterns`, and
+nothing else; no Django, no clock, no database. `tests/kit` tests every folder it finds; `docs/reference/integrations.md`
+is the manual.
 """
 
 from midwatch.core.integration.events import (

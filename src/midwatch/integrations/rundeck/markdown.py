@@ -33,7 +33,7 @@ def _front(draft: Draft, wish: ImportWish) -> dict[str, Any]:
 
 
 def _step(step: Step) -> list[str]:
-    attributes: dict[str, Any] = {"name": step.name, "kind": step.kind}
+    attributes: dict[str, Any] = {"name": step.name, "title": step.title, "kind": step.kind}
     if step.executor:
         attributes["executor"] = step.executor
     attributes |= {

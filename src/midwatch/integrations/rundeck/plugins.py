@@ -12,6 +12,7 @@ from midwatch.integrations.rundeck.variables import Known
 
 _PLAYBOOK = ("AnsiblePlaybookWorkflowStep", "AnsiblePlaybookWorflowStep", "AnsiblePlaybookWorkflowNodeStep")
 _INLINE = ("AnsiblePlaybookInlineWorkflowStep", "AnsiblePlaybookInlineWorkflowNodeStep")
+OURS = "midwatch-step"  # as our own export has what a Rundeck has no word for
 _HTTP = ("HttpWorkflowStepPlugin", "HttpWorkflowNodeStepPlugin")
 _HTTP_KEYS = {"remoteUrl", "method", "headers", "body", "timeout", "checkResponseCode", "responseCode", "printResponse",
               "authentication", "sslVerify"}  # fmt: skip
@@ -24,6 +25,8 @@ def fill(command: Mapping[str, Any], step: Step, known: Known, notes: list[str])
     configuration = command.get("configuration")
     given: Mapping[str, Any] = configuration if isinstance(configuration, Mapping) else {}
     name = word(command, "type", 200).rpartition(".")[2]
+    if word(command, "type") == OURS:
+        return _own(given, step)
     if name in _INLINE and word(given, "ansible-playbook-inline"):
         step.language, step.body = "yaml", word(given, "ansible-playbook-inline", 200_000)
         return _ansible(given, step, known, notes)
@@ -35,6 +38,25 @@ def fill(command: Mapping[str, Any], step: Step, known: Known, notes: list[str])
     if name in _HTTP and word(given, "remoteUrl"):
         return _http(given, step, known, notes)
     return False
+
+
+def _own(given: Mapping[str, Any], step: Step) -> bool:
+    attributes = given.get("attributes")
+    if not isinstance(attributes, Mapping) or word(attributes, "kind") not in {
+        "manual",
+        "copy",
+        "approve",
+        "run",
+        "auto",
+    }:
+        return False
+    step.name = word(attributes, "name", 60) or step.name
+    step.language, step.body = word(given, "language", 50), word(given, "body", 200_000)
+    step.kind, step.executor = word(attributes, "kind"), word(attributes, "executor", 50)
+    step.settings = {
+        str(key): value for key, value in attributes.items() if key not in {"kind", "executor", "name", "title"}
+    }
+    return True
 
 
 def _ansible(given: Mapping[str, Any], step: Step, known: Known, notes: list[str]) -> bool:
@@ -53,13 +75,13 @@ def _ansible(given: Mapping[str, Any], step: Step, known: Known, notes: list[str
 def _http(given: Mapping[str, Any], step: Step, known: Known, notes: list[str]) -> bool:
     step.executor, step.language = "http", "http"
     method = (word(given, "method", 10) or "GET").upper()
-    lines = [f"{method} {variables.in_setting(word(given, 'remoteUrl', 2_000), known)}"]
+    lines = [f"{method} {variables.in_setting(word(given, 'remoteUrl', 2_000), known, by_variable=True)}"]
     headers, is_read = _headers(word(given, "headers", 10_000))
     if not is_read:
         notes.append("its headers are written as text that is not understood: add them")
-    lines += [f"{name}: {variables.in_setting(value, known)}" for name, value in headers.items()]
+    lines += [f"{name}: {variables.in_setting(value, known, by_variable=True)}" for name, value in headers.items()]
     if body := word(given, "body", 100_000):
-        lines += ["", variables.in_setting(body, known)]
+        lines += ["", variables.in_setting(body, known, by_variable=True)]
     step.body = "\n".join(lines)
     if flag(given, "checkResponseCode") and word(given, "responseCode", 3).isdigit():
         step.settings["expect"] = int(word(given, "responseCode", 3))

@@ -146,6 +146,8 @@ def _script(command: Mapping[str, Any], step: Step, around: Around, notes: list[
     if variables.has_tokens(text):
         raise ByHandError("Rundeck writes values into its text (@option.x@): read them from the environment instead")
     script = variables.in_environment(text, around.known)
+    if variables.references(script):
+        raise ByHandError("its text holds ${...} that a runbook reads as its own")
     if language == "python":
         if args:
             raise ByHandError("its arguments would have to be read from the environment")

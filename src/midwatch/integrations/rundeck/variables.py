@@ -35,8 +35,8 @@ class Known:
             if ours is not None:
                 self.used.add(ours)
                 return environment_name(ours)
-        elif area == "node" and name in {"hostname", "name"}:
-            return "TARGET"
+        elif area == "job" and name == "execid":
+            return "EXECUTION_NUMBER"
         self.unknown.add(f"${{{area}.{name}}}")
         return None
 
@@ -70,6 +70,9 @@ def in_shell(text: str, known: Known, *, has_tokens: bool = False) -> str:
         elif here == "#" and not quote and text[place - 1 : place] in {"", " ", "\t", "\n", ";"}:
             end = text.find("\n", place)  # a comment: its apostrophes open nothing
             taken = (end if end >= 0 else len(text)) - place
+            found.append(_REFERENCE.sub(lambda one: _named(one, known), text[place : place + taken]))
+            place += taken
+            continue
         elif here in "'\"" and quote in {"", here}:
             quote = "" if quote else here
         elif here == "(" and (not quote or (quote == '"' and text[place - 1 : place] == "$")):
@@ -80,6 +83,13 @@ def in_shell(text: str, known: Known, *, has_tokens: bool = False) -> str:
         found.append(text[place : place + taken])
         place += taken
     return in_environment("".join(found), known)
+
+
+def _named(found: re.Match[str], known: Known) -> str:
+    """In a comment: the variable's name, for who reads it."""
+    area, name = found.groups()[-2:]
+    ours = known.options.get(name.removesuffix(".value")) if area in {"option", "secureOption"} else None
+    return f"${environment_name(ours)}" if ours else f"{area}.{name}"
 
 
 def _written(area: str, name: str, quote: str, known: Known, as_it_was: str) -> str:
@@ -102,16 +112,17 @@ def in_environment(text: str, known: Known) -> str:
         if area in {"OPTION", "SECUREOPTION"} and name in by_theirs:
             known.used.add(by_theirs[name])
             return environment_name(by_theirs[name])
-        if area == "NODE" and name in {"HOSTNAME", "NAME"}:
-            return "TARGET"
+        if (area, name) == ("JOB", "EXECID"):
+            return "EXECUTION_NUMBER"
         known.unknown.add(found[0])
         return found[0]
 
     return _ENVIRONMENT.sub(written, text)
 
 
-def in_setting(text: str, known: Known) -> str:
-    """An address, a header, arguments of another job: our own placeholder, filled when the step is shown."""
+def in_setting(text: str, known: Known, *, by_variable: bool = False) -> str:
+    """An address, a header, arguments of another job: our own placeholder, filled when the step is shown; a request's are
+    filled when it is sent (`by_variable`), so that secrets may stand there too."""
 
     def written(found: re.Match[str]) -> str:
         _, area, name = found.groups()
@@ -123,7 +134,7 @@ def in_setting(text: str, known: Known) -> str:
             known.unknown.add(found[0])
             return found[0]
         known.used.add(ours)
-        return f"${{option.{ours}}}"
+        return f"${{{environment_name(ours)}}}" if by_variable else f"${{option.{ours}}}"
 
     return _REFERENCE.sub(written, text)
 

@@ -14,6 +14,7 @@ from midwatch.core.actor import Actor
 from midwatch.core.integration import ImportedRunbook
 from midwatch.people.models import Team
 from midwatch.prepare.runbooks.actions.documents import RunbookFields, digest_of, revise, save_runbook
+from midwatch.prepare.runbooks.document import parse
 from midwatch.prepare.runbooks.models import KnownAs, Runbook
 
 TakenWord = Literal["created", "updated", "unchanged", "skipped"]
@@ -40,7 +41,8 @@ class Taken:
 
 def take(one: ImportedRunbook, place: Place) -> Taken:
     """Make the runbook, or bring the one that is known by this id up to date. What was changed here since is not
-    overwritten. Raises ValueError with a sentence."""
+    overwritten. Raises ValueError with a sentence; a `DocumentError` when its text is no runbook."""
+    parse(one.text)
     with transaction.atomic():
         known = _known(one, place)
         if known is not None and place.duplicate == "skip":

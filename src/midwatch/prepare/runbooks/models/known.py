@@ -29,3 +29,21 @@ class KnownAs(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product} {self.key}"
+
+
+class ForeignPolicy(models.Model):
+    """A policy that another product's tools keep here, as written. It decides nothing: who may run what is by teams."""
+
+    product = models.CharField(max_length=30)
+    project = models.CharField(max_length=63, default="", db_default="")  # a team's name; "" for the whole installation
+    name = models.CharField(max_length=200)
+    text = models.TextField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["product", "project", "name"], name="foreign_policy_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
