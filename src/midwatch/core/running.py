@@ -230,7 +230,7 @@ def filled(text: str, names: Mapping[str, str], write: Callable[[str, str], str]
 
 
 def filled_within(value: Any, names: Mapping[str, str]) -> Any:
-    """Every text of a document, filled. Raises `ValueError`."""
+    """Every text of a structure, filled. Raises `ValueError`."""
     if isinstance(value, str):
         return filled(value, names)
     if isinstance(value, Mapping):
@@ -240,8 +240,9 @@ def filled_within(value: Any, names: Mapping[str, str]) -> Any:
     return value
 
 
-def document_of(text: str) -> Any:
-    """One JSON or YAML document. Raises `ValueError` with the line.
+def filled_document(text: str, names: Mapping[str, str]) -> Any:
+    """One JSON or YAML document, filled after it was read: a value can add no field. A plain scalar that is one reference
+    whose value is a number is a number (`replicas: ${OPTION_COUNT}`). Raises `ValueError` with the line.
 
     Without anchors: a few lines of them stand for more than a machine's memory.
     """
@@ -250,8 +251,30 @@ def document_of(text: str) -> Any:
             if isinstance(event, yaml.AliasEvent):
                 line = event.start_mark.line + 1 if event.start_mark is not None else 1
                 raise ValueError(f"line {line}: write it out, anchors are not read here")
-        return yaml.load(text, Loader=yaml.CSafeLoader)
+        loader = yaml.CSafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _fill(node, names)
+        return loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
         raise ValueError(f"{where}{getattr(error, 'problem', None) or 'this is no YAML'}") from None
+
+
+def _fill(node: Any, names: Mapping[str, str]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for _, value in node.value:
+            _fill(value, names)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _fill(value, names)
+    elif isinstance(node, yaml.ScalarNode) and REFERENCE.search(node.value):
+        is_alone = node.style is None and REFERENCE.fullmatch(node.value)
+        node.value = filled(node.value, names)
+        is_number = is_alone and WHOLE.fullmatch(node.value)
+        node.tag = "tag:yaml.org,2002:int" if is_number else "tag:yaml.org,2002:str"
+
+
+WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")

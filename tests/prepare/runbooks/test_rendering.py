@@ -11,6 +11,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from midwatch.core import running
+from midwatch.integrations.http import filling
 from midwatch.prepare.runbooks import document, rendering
 from midwatch.prepare.runbooks.document import DocumentError, Form, Step
 from midwatch.prepare.runbooks.options import Option, OptionsError, filled, from_stored, read, stored
@@ -93,16 +95,39 @@ def test_where_a_shell_reads_by_other_rules_nothing_is_filled(around: str) -> No
 def test_a_value_never_changes_the_shape_of_json_and_yaml(value: str) -> None:
     values = Values((Option("host"),), {"host": value})
     body = '{"host": "${option.host}", "list": ["a ${option.host}", 1]}'
-    in_json = rendering.rendered(step_of(f'json {{"name": "a", "kind": "run", "executor": "http"}}\n{body}'), values)
+    in_json = rendering.rendered(step_of(f'json {{"name": "a", "kind": "copy"}}\n{body}'), values)
     assert json.loads(in_json.body) == {"host": value, "list": [f"a {value}", 1]}
     text = "host: ${option.host}\nlist: ['a ${option.host}', 1, 'x${option.host}']\nreplicas: 3"
-    in_yaml = rendering.rendered(
-        step_of(f'yaml {{"name": "a", "kind": "run", "executor": "kubernetes"}}\n{text}'), values
-    )
+    in_yaml = rendering.rendered(step_of(f'yaml {{"name": "a", "kind": "copy"}}\n{text}'), values)
     found = yaml.safe_load(in_yaml.body)
     assert found["list"] == [f"a {value}", 1, f"x{value}"]
     assert str(found["host"]) == value or float(value) == found["host"]
     assert found["replicas"] == 3
+    # What runs gets references; its executor fills them, and what it makes has the same shape.
+    sent = rendering.rendered(step_of(f'json {{"name": "a", "kind": "run", "executor": "http"}}\n{body}'), values)
+    assert sent.body.strip() == body.replace("option.host", "OPTION_HOST")
+    made = filling.body(sent.body, "application/json", sent.variables)
+    assert json.loads(made) == {"host": value, "list": [f"a {value}", 1]}
+    created = rendering.rendered(
+        step_of(f'yaml {{"name": "a", "kind": "run", "executor": "kubernetes"}}\n{text}'), values
+    )
+    found = running.filled_document(created.body, created.variables)
+    assert found["list"] == [f"a {value}", 1, f"x{value}"]
+    assert str(found["host"]) == value
+
+
+def test_a_value_that_looks_like_a_reference_to_a_secret_is_no_reference() -> None:
+    """It came from an alert's label: whoever sends alerts does not get the step's secrets sent somewhere."""
+    fence = (
+        'json {"name": "a", "kind": "run", "executor": "http", "url": "https://x/${option.host}", "secrets": ["TOKEN"]}'
+    )
+    made = rendering.rendered(
+        step_of(f'{fence}\n{{"a": "${{option.host}}"}}'), Values((Option("host"),), {"host": "${TOKEN}"})
+    )
+    names = {**made.variables, "TOKEN": "the secret itself"}
+    assert filling.body(made.body, "application/json", names).strip() == '{"a": "${TOKEN}"}'
+    assert filling.url(made.settings["url"], names)[0] == "https://x/%24%7BTOKEN%7D"
+    assert "OPTION_HOST='${TOKEN}'" in rendering.shown(made)
 
 
 def test_addresses_are_encoded_and_targets_are_several() -> None:
@@ -112,7 +137,7 @@ def test_addresses_are_encoded_and_targets_are_several() -> None:
         "targets": ["${option.hosts}", "db9"],
         "user": "${option.host}",
     }
-    fence = "http " + json.dumps({"name": "a", "kind": "run", **attributes})
+    fence = "sh " + json.dumps({"name": "a", "kind": "run", "executor": "ssh", **attributes}) + "\ntrue"
     step = step_of(fence, options)
     about = document.parse(f"---\noptions: {options}\n---\n").front.options
     made = rendering.rendered(step, Values(about, {"host": "../a?b=c&d", "hosts": "db1,db2"}))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from midwatch.core.integration import Task
-from midwatch.core.running import document_of, filled_within, text_of
+from midwatch.core.running import filled_document, text_of
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 VERSION = re.compile(r"([a-z0-9.-]+/)?v[a-z0-9]+")
@@ -68,10 +68,9 @@ def wanted(task: Task) -> Wanted:
 
 
 def _written(task: Task, namespace: str) -> Wanted:
-    content = document_of(task.body)
+    content = filled_document(task.body, {**task.variables, **_given(task)})
     if not isinstance(content, dict) or not isinstance(content.get("metadata", {}), dict):
         raise ValueError("the step is no object: write apiVersion, kind, metadata and spec")
-    content = filled_within(content, {**task.variables, **_given(task)})
     version, kind = content.get("apiVersion"), content.get("kind")
     if (
         not isinstance(version, str)

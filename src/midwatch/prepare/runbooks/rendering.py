@@ -2,7 +2,8 @@
 
 A value never becomes part of a program. What a program gets is in its environment (`OPTION_HOST`), so that no value can
 change its words. Where a value is filled in, the place decides how it is written: quoted by the rules of the shell in a
-command to copy, inside the strings of JSON and YAML, percent-encoded in an address. Secrets are named, never held.
+command to copy, inside the strings of JSON and YAML, percent-encoded in an address. Steps of `http`, `kubernetes` and `rundeck` get references
+to their variables, and fill them in themselves: no text of a value is read for references. Secrets are named, never held.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from midwatch.prepare.runbooks.shape import RUNS, Form, Step
 
 SHELLS: Final = frozenset({"sh", "bash", "zsh", "dash", "ksh", "shell", "console"})
 PROGRAMS: Final = frozenset({"local", "ssh", "ansible"})  # their text is a program: nothing is filled into it
+# They put values into their requests themselves, each as its place wants it: they get references, never values in the text.
+FILLING: Final = frozenset({"http", "kubernetes", "rundeck"})
 FIXED: Final = frozenset({"interpreter", "program", "captures", "dry_run", "key", "passphrase", "password"})
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?")
 _DEEP = re.compile(r"`|<<|\$'|\$\"|\$\(|\$\{")  # a shell reads on by other rules behind these
@@ -125,7 +128,8 @@ def rendered_form(step: Step, form: Form, values: Values, *, only_targets: Seque
         variables=values.variables(),
         secrets={**values.secrets(), **dict(step.secrets)},
         settings={
-            key: setting if key in FIXED else _setting(key, setting, texts) for key, setting in form.settings.items()
+            key: setting if key in FIXED else _setting(key, setting, form.executor, texts)
+            for key, setting in form.settings.items()
         },
         targets=tuple(target for target in targets if not wanted or target in wanted),
     )
@@ -134,7 +138,8 @@ def rendered_form(step: Step, form: Form, values: Values, *, only_targets: Seque
 def shown(made: Rendered) -> str:
     """What will be done, for the people who are to press the button. Secrets by name alone."""
     lines = [f"on {', '.join(made.targets)}"] if made.targets else []
-    used = {name for name in made.variables if re.search(rf"\b{name}\b", made.body)}
+    text = made.body + json.dumps(dict(made.settings))
+    used = {name for name in made.variables if re.search(rf"\b{name}\b", text)}
     lines += [f"{name}={shlex.quote(value)}" for name, value in made.variables.items() if name in used]
     lines += [f"{name}=(secret {secret})" for name, secret in sorted(made.secrets.items())]
     lines += [f"{key}: {_shown(value)}" for key, value in sorted(made.settings.items())]
@@ -165,13 +170,12 @@ def _body(kind: str, form: Form, texts: Mapping[str, str]) -> str:
     if kind in RUNS and form.executor in PROGRAMS:
         name = min(names_in(form.body))
         raise RenderingError(f"${{{name}}} in a program, write ${variable_of(name)}: what is in it stays one word")
+    if kind in RUNS and form.executor in FILLING:
+        return _with_references(form.body, texts)
     if form.language == "json":
         return _in_json(form.body, texts)
     if form.language in {"yaml", "yml"}:
         return _in_yaml(form.body, texts)
-    if form.language == "http" and kind in RUNS:
-        first, line_end, rest = form.body.partition("\n")
-        return in_address(first, texts) + line_end + filled(rest, texts)
     if kind in RUNS:
         return filled(form.body, texts)
     return in_shell(form.body, texts)
@@ -242,7 +246,14 @@ def _in_yaml(text: str, texts: Mapping[str, str]) -> str:
         ) from error
 
 
-def _setting(key: str, setting: Any, texts: Mapping[str, str]) -> Any:
+def _with_references(text: str, texts: Mapping[str, str]) -> str:
+    """`${option.pod}` as `${OPTION_POD}`: the variable has the value, and no text of a value is ever read for references."""
+    return filled(text, {name: f"${{{variable_of(name)}}}" for name in texts})
+
+
+def _setting(key: str, setting: Any, executor: str, texts: Mapping[str, str]) -> Any:
+    if executor in FILLING:
+        return filled_all(setting, {name: f"${{{variable_of(name)}}}" for name in texts})
     if isinstance(setting, str) and (key == "url" or "://" in setting):
         return in_address(setting, texts)
     return filled_all(setting, texts)
