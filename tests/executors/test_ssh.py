@@ -201,6 +201,19 @@ def test_a_dry_run_logs_in_and_reads(does: Does, server: sshd.Server) -> None:
     assert (outcome.state, heard.text("stdout")) == ("ok", "")
 
 
+def test_directory_interpreter_and_a_dry_run_of_its_own(does: Does, server: sshd.Server) -> None:
+    settings = {"cwd": "/usr/share", "interpreter": "/usr/bin/python3"}
+    _, heard = there(does, server, "import os; print(os.getcwd())", settings=settings)
+    assert heard.text("stdout") == "/usr/share\n"
+    outcome, _ = there(does, server, "echo never", settings={"cwd": "/no'; echo never"})
+    assert outcome.state == "failed"
+    outcome, heard = there(does, server, "echo never", settings={"dry_run": "echo instead"}, is_dry_run=True)
+    assert (outcome.coverage, heard.text("stdout")) == ((1, 1), "instead\n")
+    for interpreter in ("bash -c id;", "../bash", "vi", "-x"):
+        outcome, _ = there(does, server, "echo never", settings={"interpreter": interpreter})
+        assert "is not known here" in outcome.sentence
+
+
 def test_nothing_of_our_account_is_used(
     does: Does, server: sshd.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

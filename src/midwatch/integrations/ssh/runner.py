@@ -34,6 +34,9 @@ ATTRIBUTES: Mapping[str, str] = {
     "known_hosts": "host keys, as lines of OpenSSH's known_hosts; MIDWATCH_SSH_KNOWN_HOSTS names more of them",
     "at_once": "how many targets are worked on at the same time, 1 to 50; 5 by default",
     "stop_on_failure": "true: after a target failed, no further one is begun",
+    "cwd": "the directory there to run in; by default the login's own",
+    "interpreter": "the program there that reads the script: bash, python3.12, perl; by default what the fence's language says",
+    "dry_run": "a script to run there in a dry run instead; without it only the syntax of sh and bash is checked",
     "connect_seconds": "how long a log-in may take, 1 to 120; 15 by default",
     "captures": 'values to take from the output: {"NAME": "the words before the value"}',
 }
@@ -52,7 +55,7 @@ def missing(config: RunnerConfig) -> str:
 
 def problems(task: Task) -> Sequence[str]:
     found = unknown_attributes(task.settings, ATTRIBUTES) + problems_of_captures(task.settings)
-    problem = script.problem(task.language, task.body)
+    problem = script.problem(_language(task), task.body)
     if problem:
         found.append(problem)
     if not task.targets:
@@ -98,8 +101,11 @@ async def _run(task: Task, login: Login, out: Output) -> Outcome:
     patience = Patience(task.timeout_seconds, out.is_cancelled)
     captures = Captures(task.settings)
     mark = secrets.token_hex(8)
-    command = script.checking(task.language) if task.is_dry_run else script.command(task.language, mark)
-    given = script.sent(task.language, task.body, _given(task))
+    language, instead = _language(task), text_of(task.settings, "dry_run")
+    is_check = task.is_dry_run and not instead
+    command = script.checking(language) if is_check else script.command(language, mark)
+    body = instead if task.is_dry_run and instead else task.body
+    given = script.sent(language, body, _given(task), "" if is_check else text_of(task.settings, "cwd"))
     ends: dict[str, TargetEnd] = {}
     turn = asyncio.Semaphore(_at_once(task))
     stops = flag_of(task.settings, "stop_on_failure")
@@ -139,14 +145,15 @@ def _outcome(task: Task, ends: Mapping[str, TargetEnd], captures: Captures, pati
         sentence = f"{len(ends)} targets: {', '.join(parts)}"
         if patience.why_over():
             sentence += "; cancelled" if patience.why_over() == "cancelled" else "; the time-out passed"
-    if task.is_dry_run:
+    has_form = bool(text_of(task.settings, "dry_run"))
+    if task.is_dry_run and not has_form:
         sentence = f"logged in, nothing was run: {sentence}"
     return Outcome(
         "unknown" if by_state["unknown"] else "ok" if len(by_state["ok"]) == len(ends) else "failed",
         sentence,
         codes.pop() if len(codes) == 1 else None,
         captures.values(),
-        (0, 1) if task.is_dry_run else None,
+        (int(has_form), 1) if task.is_dry_run else None,
         {name: end.state for name, end in ends.items()},
     )
 
@@ -165,6 +172,11 @@ def _target(name: str, task: Task) -> Target:
     if not 0 < port < 65_536:
         raise ValueError(f"target {name[:80]!r}: a port is 1 to 65535")
     return Target(name, user, found["six"] or found["host"], port)
+
+
+def _language(task: Task) -> str:
+    """Which of the ways to pass a script is meant: an interpreter's own name, or the fence's language."""
+    return text_of(task.settings, "interpreter") or task.language
 
 
 def _at_once(task: Task) -> int:

@@ -20,6 +20,8 @@ WITH_ARGUMENT: Mapping[str, tuple[str, str]] = {
     "javascript": ("node", "-e"),
     "js": ("node", "-e"),
 }
+PROGRAM = re.compile(r"(?:/[A-Za-z0-9._/-]+/|/)?(?P<name>(?:ba|da|z|k)?sh|python3?|perl|ruby|node)(?:[0-9.]*)")
+FLAGS: Mapping[str, str] = {"perl": "-e", "ruby": "-e", "node": "-e"}
 ARGUMENT_BYTES_MAX = 120_000
 NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -27,11 +29,19 @@ NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 def problem(language: str, body: str) -> str:
     if language in EVALUATED:
         return ""
-    if language not in WITH_ARGUMENT:
+    if _argument(language) is None:
         return f"{language!r} is not known here: write sh, bash, python, perl, ruby or js after the fence"
     if len(body.encode("utf-8", "surrogateescape")) > ARGUMENT_BYTES_MAX:
         return f"a {language} step may have {ARGUMENT_BYTES_MAX:,} bytes: keep the program on the target and call it"
     return ""
+
+
+def _argument(language: str) -> tuple[str, str] | None:
+    """(program, the flag before the script)."""
+    if language in WITH_ARGUMENT:
+        return WITH_ARGUMENT[language]
+    found = PROGRAM.fullmatch(language)
+    return (language, FLAGS.get(found["name"], "-c")) if found else None
 
 
 def command(language: str, mark: str) -> str:
@@ -49,13 +59,15 @@ def ending(group: int, signal: str) -> str:
     return f"kill -{signal} -- -{group}"
 
 
-def sent(language: str, body: str, variables: Mapping[str, str]) -> bytes:
+def sent(language: str, body: str, variables: Mapping[str, str], cwd: str = "") -> bytes:
     """Variables as exports, each value quoted as one word, then the script."""
     assert all(NAME.fullmatch(name) for name in variables), "names are checked before"
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    if language in WITH_ARGUMENT:
-        program, flag = WITH_ARGUMENT[language]
-        lines.append(f"exec {program} {flag} {shlex.quote(body)}")
+    if cwd:
+        lines.append(f"cd -- {shlex.quote(cwd)} || exit 1")
+    argument = None if language in EVALUATED else _argument(language)
+    if argument is not None:
+        lines.append(f"exec {shlex.quote(argument[0])} {argument[1]} {shlex.quote(body)}")
     else:
         lines.append(body)
     return "\n".join(lines).encode("utf-8", "surrogateescape")
