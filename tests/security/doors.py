@@ -32,7 +32,7 @@ WEB: dict[str, str] = {
     "web:hold-drop": ADMINISTRATOR,
     "alerts:list": READ, "alerts:bulk": MEMBER, "alerts:detail": READ, "alerts:acknowledge": MEMBER,
     "alerts:unacknowledge": MEMBER, "alerts:resolve": MEMBER, "alerts:snooze": MEMBER, "alerts:note": MEMBER,
-    "alerts:priority": MEMBER,
+    "alerts:priority": MEMBER, "alerts:runbook-feedback": MEMBER,
     "sources:list": READ, "sources:create": MEMBER, "sources:source": READ, "sources:edit": TEAM,
     "sources:test": MEMBER, "sources:rotate": TEAM, "sources:end_rotation": TEAM, "sources:delete": TEAM,
     "service_alerts:start_maintenance": MEMBER, "service_alerts:delete": TEAM,

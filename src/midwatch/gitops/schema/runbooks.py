@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from midwatch.core.integration import runners
 from midwatch.core.written import documents
 from midwatch.core.written.documents import Document, Fields, Scalar
 from midwatch.core.written.values import Field, Reading, Table, Value, WrongError, at, boolean, reference, text_of
 from midwatch.gitops.schema.api import API_VERSION
 from midwatch.prepare.runbooks import front, shape
+from midwatch.prepare.runbooks.actions.by_hand import executors
 from midwatch.prepare.runbooks.document import BODY_MAX, split
 from midwatch.prepare.runbooks.front import front_of, front_table
 from midwatch.prepare.runbooks.reading import Reader
@@ -60,8 +60,7 @@ def _check_steps(body: Value, spec: dict[str, Any]) -> None:
     found = Reading()
     node = body.node
     is_block = isinstance(node, Scalar) and node.written[:1] in {"|", ">"}
-    executors = {name: runner.ATTRIBUTES for name, runner in runners().items()}
-    reader = Reader(front_of(spec), found, {**executors, "runbook": {"runbook", "options"}})
+    reader = Reader(front_of(spec), found, executors())
     reader.blocks(spec["body"], node.line + (1 if is_block else 0))
     reader.checked()
     for problem in found.problems:

@@ -14,10 +14,10 @@ from django.db import transaction
 from midwatch.catalog.models import Service
 from midwatch.core import audit
 from midwatch.core.actor import Actor
-from midwatch.core.integration import runners
 from midwatch.people.managed import Mark
 from midwatch.people.models import Team, User
 from midwatch.prepare.runbooks import document, front
+from midwatch.prepare.runbooks.actions.by_hand import executors
 from midwatch.prepare.runbooks.actions.documents import RunbookFields, delete_runbook, revise, save_runbook
 from midwatch.prepare.runbooks.document import Document, DocumentError
 from midwatch.prepare.runbooks.models import Execution, Runbook
@@ -39,8 +39,7 @@ class NotFoundError(ValueError):
 
 def parsed(text: str) -> Document:
     """Read as for saving: a word that no executor knows is an error. Raises `DocumentError`."""
-    known: dict[str, Any] = {name: runner.ATTRIBUTES for name, runner in runners().items()}
-    return document.parse(text, executors={**known, "runbook": {"runbook", "options"}})
+    return document.parse(text, executors=executors())
 
 
 def spec_of(runbook: Runbook) -> dict[str, Any]:

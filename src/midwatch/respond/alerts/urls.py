@@ -17,4 +17,5 @@ urlpatterns = [
     path("alerts/<int:number>/snooze", acts.snooze, name="snooze"),
     path("alerts/<int:number>/note", acts.note, name="note"),
     path("alerts/<int:number>/priority", acts.priority, name="priority"),
+    path("alerts/<int:number>/runbook", acts.runbook_feedback, name="runbook-feedback"),
 ]

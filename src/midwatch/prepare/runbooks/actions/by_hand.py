@@ -18,7 +18,7 @@ from midwatch.prepare.runbooks.models import Runbook
 
 def executors() -> Mapping[str, Collection[str]]:
     """Every executor there is with its attributes: a word that nobody knows is an error while somebody writes."""
-    return {name: tuple(runner.ATTRIBUTES) for name, runner in runners().items()}
+    return {"runbook": ("runbook", "options"), **{name: tuple(runner.ATTRIBUTES) for name, runner in runners().items()}}
 
 
 def read_text(text: str) -> Document:

@@ -21,6 +21,7 @@ from midwatch.prepare.runbooks.models.executions import (
     TriggeredBy,
     Verdict,
 )
+from midwatch.prepare.runbooks.models.feedback import Feedback, FeedbackVerdict
 from midwatch.prepare.runbooks.models.known import KnownAs
 from midwatch.prepare.runbooks.models.runners import RemoteClaim, Runner
 from midwatch.prepare.runbooks.models.secrets import Secret, SecretSource
@@ -55,6 +56,8 @@ __all__ = [
     "ExecutionKind",
     "ExecutionNumber",
     "ExecutionState",
+    "Feedback",
+    "FeedbackVerdict",
     "Freeze",
     "FreezeOverride",
     "Idempotent",

@@ -13,6 +13,7 @@ from midwatch.respond.alerts.actions.people import (
     wake_snoozed,
 )
 from midwatch.respond.alerts.actions.record import Arrival, Recorded, open_alert, record
+from midwatch.respond.alerts.actions.runbooks import say_of_runbook
 from midwatch.respond.alerts.actions.testing import send_test_alert
 from midwatch.respond.alerts.actions.timeline import note, note_many
 
@@ -31,6 +32,7 @@ __all__ = [
     "record",
     "resolve_alert",
     "resolve_alerts",
+    "say_of_runbook",
     "send_test_alert",
     "snooze_alert",
     "start_maintenance",

@@ -18,6 +18,7 @@ from midwatch.respond.alerts.actions import (
     add_note,
     change_priority,
     resolve_alert,
+    say_of_runbook,
     snooze_alert,
     unacknowledge_alert,
 )
@@ -74,3 +75,9 @@ def note(request: HttpRequest, alert: Alert, by: Actor) -> Outcome:
 @alert_act
 def priority(request: HttpRequest, alert: Alert, by: Actor) -> Outcome:
     return change_priority(alert, by, request.POST.get("priority", ""))
+
+
+@alert_act
+def runbook_feedback(request: HttpRequest, alert: Alert, by: Actor) -> Outcome:
+    """One tap: the runbook helped, was wrong, or had no words for this."""
+    return say_of_runbook(alert, by, request.POST.get("runbook", ""), request.POST.get("said", ""))

@@ -19,6 +19,7 @@ from midwatch.core.payload import link
 from midwatch.core.render import page_or_partial
 from midwatch.core.text import whole_number
 from midwatch.people.viewing import viewer
+from midwatch.prepare.runbooks.queries.answering import runbooks_for, said_missing, with_words
 from midwatch.respond.alerts.actions.people import PRIORITIES
 from midwatch.respond.alerts.models import Alert, Maintenance, TimelineEntry
 from midwatch.respond.alerts.queries import maintenance_of, similar, timeline
@@ -72,6 +73,12 @@ def safe_links(alert: Alert) -> list[Link]:
     ]
 
 
+def runbooks_shown(alert: Alert, user_id: int) -> dict[str, Any]:
+    """Runbooks that answer it, each with what this person said of it; and whether they said that there is none."""
+    found = with_words(runbooks_for(alert.service, alert.labels, alert.title), alert.number, user_id)
+    return {"runbooks": found, "is_missing_said": not found and said_missing(alert.number, user_id)}
+
+
 def entries(alert: Alert, before_id: int | None) -> list[Entry]:
     """Newest first: at night one wants to know what happened last. One more than are shown, where there are more."""
     found = timeline(alert, before_id=before_id, limit=ENTRIES_SHOWN + 1)
@@ -103,6 +110,7 @@ def alert_detail(request: HttpRequest, number: int) -> HttpResponse:
         "newest_url": here if before_id else "",
         "older_url": f"{here}?before={shown[-1].entry.pk}" if len(found) > ENTRIES_SHOWN else "",
         "links": safe_links(alert),
+        **runbooks_shown(alert, user.pk),
         "labels": sorted(alert.labels.items()),
         "maintenance": _maintenance(alert),
         "similar": similar(alert),

@@ -26,6 +26,10 @@ from midwatch.core.integration import Link
 from midwatch.core.text import whole_number
 from midwatch.core.zones import zone
 from midwatch.people.models import ContactMethod, User
+from midwatch.people.queries import actor_of
+from midwatch.prepare.runbooks.models import FeedbackVerdict
+from midwatch.prepare.runbooks.queries.answering import Answer, Piece, pieces_of, runbooks_for, with_words
+from midwatch.respond.alerts.actions import say_of_runbook
 from midwatch.respond.alerts.models import Alert, AlertStatus
 from midwatch.respond.alerts.queries import Similar, similar
 from midwatch.respond.alerts.views.detail import safe_links
@@ -40,7 +44,18 @@ from midwatch.settings import settings
 
 TOKEN_MAX = 200
 LISTED_MAX = 50
+RUNBOOKS_MAX = 5
+TEXT_MAX = 6_000  # characters of a runbook: the page is read on a bad line
 BODY_MAX = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRunbook:
+    """`pieces`: its text, of one that may be read without a log-in; `is_cut`: there is more than a phone should load."""
+
+    answer: Answer
+    pieces: Sequence[Piece] = ()
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,11 @@ class LandingPage:
     next_at: datetime | None = None
     next_step: str = ""
     late_text: str = ""
+    runbooks: Sequence[ShownRunbook] = ()
+
+    @property
+    def base_url(self) -> str:
+        return settings().base_url
 
     @property
     def delivery(self) -> Delivery:
@@ -155,6 +175,9 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
         if request.method != "POST":
             return _shown(request, page_of(found, clock.now()), "")
         action, scope, upto = _asked(request)
+        if action in FeedbackVerdict.values and found.alerts and found.user.may_act:
+            said = _feedback(request, found, action)
+            return _shown(request, page_of(found, clock.now()), said)
         if action not in ACTIONS:
             sentence = _("Nothing was done: send action=%s.") % "|".join(ACTIONS)
             return _shown(request, page_of(found, clock.now()), sentence, status=400)
@@ -162,6 +185,15 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
         page = page_of(found, clock.now())
         is_plain = action == "acknowledge" and not page.is_many  # then who has it is all there is to say
         return _shown(request, page, "" if is_plain and not page.is_test else said)
+
+
+def _feedback(request: HttpRequest, found: Landing, verdict: str) -> str:
+    """One tap about a runbook; a link that does nothing else any more still takes it."""
+    try:
+        by = actor_of(found.user, "link")
+        return say_of_runbook(found.alerts[0], by, request.POST.get("runbook", ""), verdict).sentence
+    except ValueError as refusal:
+        return str(refusal)
 
 
 def page_of(found: Landing, now: datetime) -> LandingPage:
@@ -188,7 +220,27 @@ def page_of(found: Landing, now: datetime) -> LandingPage:
         next_at=steps.next_at if steps else None,
         next_step=steps.next_step if steps else "",
         late_text=late_words(late).strip().rstrip(":"),
+        runbooks=_runbooks(first, found.user),
     )
+
+
+def _runbooks(alert: Alert, user: User) -> list[ShownRunbook]:
+    """Of those that are not public the name alone: whoever has the link need not be who it was sent to."""
+    answers = with_words(runbooks_for(alert.service, alert.labels, alert.title)[:RUNBOOKS_MAX], alert.number, user.pk)
+    public = [one.pk for one in answers if one.is_public and not one.is_link]
+    texts = pieces_of(public, alert.labels) if public else {}
+    return [_shown_runbook(one, texts.get(one.pk, ())) for one in answers]
+
+
+def _shown_runbook(answer: Answer, pieces: Sequence[Piece]) -> ShownRunbook:
+    size = 0
+    kept: list[Piece] = []
+    for piece in pieces:
+        size += len(piece.prose) + len(piece.text)
+        if size > TEXT_MAX:
+            return ShownRunbook(answer, kept, is_cut=True)
+        kept.append(piece)
+    return ShownRunbook(answer, kept)
 
 
 def _is_confirmed(delivery: Delivery) -> bool:

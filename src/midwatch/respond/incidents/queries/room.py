@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from midwatch.core import topics
 from midwatch.people.models import User
+from midwatch.prepare.runbooks.queries import Answer, runbooks_for
 from midwatch.respond.incidents.models import (
     AffectedClient,
     AffectedService,
@@ -27,6 +28,8 @@ from midwatch.respond.incidents.queries.finding import visible_to
 ENTRIES_MAX = 200
 PRESENT_MAX = 20
 UPDATES_SHOWN = 20
+RUNBOOK_ALERTS_MAX = 5  # alerts of an incident whose runbooks are looked for
+RUNBOOKS_SHOWN = 8
 
 
 def timeline(
@@ -66,6 +69,17 @@ def offers_of(incident: Incident, *, is_open: bool = False) -> list[HandOver]:
 def alerts_of(incident: Incident) -> list[LinkedAlert]:
     found = LinkedAlert.objects.filter(incident=incident).select_related("alert__service", "alert__acknowledged_by")
     return list(found.order_by("alert__number"))
+
+
+def runbooks_of(incident: Incident, alerts: Sequence[LinkedAlert]) -> list[Answer]:
+    """Those that answer its alerts, the most exact first; without an alert those of its service. Each once."""
+    asked = [(one.alert.service, one.alert.labels, one.alert.title) for one in alerts[:RUNBOOK_ALERTS_MAX]]
+    found: dict[int, Answer] = {}
+    for service, labels, title in asked or [(incident.service, {}, incident.title)]:
+        for answer in runbooks_for(service, labels, title):
+            if answer.pk not in found or answer.exactness > found[answer.pk].exactness:
+                found[answer.pk] = answer
+    return sorted(found.values(), key=lambda one: -one.exactness)[:RUNBOOKS_SHOWN]
 
 
 def links_of(incident: Incident, viewer: User) -> list[LinkedIncident]:

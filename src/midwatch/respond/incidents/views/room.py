@@ -268,6 +268,7 @@ def _rail(request: HttpRequest, incident: Incident, user: User) -> dict[str, Any
     windows = room.windows_of(incident)
     services = [window.service_id for window in windows] or ([incident.service_id] if incident.service_id else [])
     tasks = _tasks(incident, seats, user)
+    alerts = room.alerts_of(incident)
     return _common(request, incident, user) | {
         "seats": _seats(incident, seats, user),
         "is_participant": any(user in seat.people for seat in seats if seat.held_as == "assigned"),
@@ -280,7 +281,8 @@ def _rail(request: HttpRequest, incident: Incident, user: User) -> dict[str, Any
             for window in windows
         ],
         "clients": room.clients_of(incident),
-        "alerts": room.alerts_of(incident),
+        "alerts": alerts,
+        "runbooks": room.runbooks_of(incident, alerts),
         "links": room.links_of(incident, user),
         "similar": similar_to(incident, user) if incident.is_open else [],
         "changes": changes_near(incident, [one for one in services if one is not None]),
