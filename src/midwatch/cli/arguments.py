@@ -50,6 +50,11 @@ def export(parser: ArgumentParser) -> None:
         help="write files there (default: one stream to standard output)",
     )
     parser.add_argument("--with-contacts", action="store_true", help="with the addresses of people's contact methods")
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="instead: all runbooks as pages that need no server, to read and to print",
+    )
 
 
 def doctor(parser: ArgumentParser) -> None:
@@ -218,6 +223,55 @@ def import_jobs(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--to", type=Path, metavar="DIR", help="write each runbook as a Markdown file there")
     parser.add_argument("--apply", action="store_true", help="make the runbooks; the same file twice changes nothing")
+
+
+def import_folder(parser: ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, metavar="DIR", help="a folder of *.md files, with folders below it")
+    parser.add_argument("--team", default="", metavar="NAME", help="whose the runbooks are, where they name no team")
+    parser.add_argument("--service", default="", metavar="NAME", help="the service of those that name none")
+    parser.add_argument("--apply", action="store_true", help="make the runbooks; the same files twice change nothing")
+
+
+def runbook_list(parser: ArgumentParser) -> None:
+    parser.add_argument("--service", default="", metavar="NAME", help="those of this service")
+    parser.add_argument("--all", action="store_true", help="with those that are turned off")
+
+
+def runbook_name(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="the runbook")
+
+
+def runbook_start(parser: ArgumentParser) -> None:
+    runbook_name(parser)
+    parser.add_argument(
+        "-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="an option; repeatable"
+    )
+    parser.add_argument(
+        "--kind", choices=("real", "dry_run", "drill"), default="real", help="real (default), or practice"
+    )
+    parser.add_argument("--alert", type=_number, metavar="N", help="the alert it is for: its labels fill options")
+    parser.add_argument("--incident", type=_number, metavar="N", help="the incident it is for")
+    parser.add_argument("--at-step", default="", metavar="STEP", help="begin there")
+    parser.add_argument("--target", action="append", default=[], metavar="HOST", help="only this target; repeatable")
+
+
+def execution_number(parser: ArgumentParser) -> None:
+    parser.add_argument("number", type=_number, help="the execution")
+
+
+def execution_answer(parser: ArgumentParser) -> None:
+    execution_number(parser)
+    parser.add_argument("step", help="the step's name")
+    words = ("done", "failed", "skip", "run", "approve", "refuse", "again")
+    parser.add_argument("verdict", choices=words, help="what you say; again: of an unknown step, let it run once more")
+    parser.add_argument("--seen", default="", metavar="TEXT", help="what you saw")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; required with skip")
+    parser.add_argument("--digest", default="", help="of what was shown, for run, approve and refuse")
+
+
+def execution_cancel(parser: ArgumentParser) -> None:
+    execution_number(parser)
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why")
 
 
 def source(parser: ArgumentParser) -> None:

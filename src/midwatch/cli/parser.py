@@ -12,7 +12,8 @@ from midwatch.cli.verb import Parser, Verb
 
 GROUPS = {
     "user": "people: create, token, list, deactivate, reset",
-    "import": "archives of incidents: github-statuses; jobs: rundeck",
+    "import": "archives of incidents: github-statuses; jobs: rundeck; a folder of Markdown: runbooks",
+    "runbook": "what is done when it breaks: list, show, start, execution, answer, cancel",
     "source": "what sends alerts: list, test",
     "schedule": "who is on call when: list, shifts",
     "runner": "do steps of runbooks on this machine; create, list, token, off, remove",

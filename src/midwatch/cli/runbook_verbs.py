@@ -1,4 +1,4 @@
-"""The verbs of runbooks: runners on other machines, and secrets."""
+"""The verbs of runbooks: their documents and executions, runners on other machines, and secrets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,39 @@ from midwatch.cli import arguments
 from midwatch.cli.verb import Verb
 
 RUNBOOK_VERBS: tuple[Verb, ...] = (
+    Verb("runbook list", "midwatch.cli.runbooks:list_runbooks", "list runbooks", arguments.runbook_list),
+    Verb("runbook show", "midwatch.cli.runbooks:show_runbook", "print a runbook's text", arguments.runbook_name),
+    Verb(
+        "runbook start",
+        "midwatch.cli.runbooks:start",
+        "carry a runbook out; prints what is wanted next",
+        arguments.runbook_start,
+        "midwatch runbook start restart-checkout -o host=web-1 --incident 12",
+        acts=True,
+    ),
+    Verb(
+        "runbook execution",
+        "midwatch.cli.runbooks:show_execution",
+        "show an execution: its steps, and what waits to be done",
+        arguments.execution_number,
+    ),
+    Verb(
+        "runbook answer",
+        "midwatch.cli.runbooks:answer",
+        "say that a step is done, failed or skipped; run it, approve it",
+        arguments.execution_answer,
+        'midwatch runbook answer 7 look done --seen "errors of web-1 alone"',
+        acts=True,
+    ),
+    Verb("runbook cancel", "midwatch.cli.runbooks:cancel", "stop an execution", arguments.execution_cancel, acts=True),
+    Verb(
+        "import runbooks",
+        "midwatch.cli.runbooks:import_folder",
+        "make runbooks of a folder of Markdown",
+        arguments.import_folder,
+        "midwatch import runbooks docs/runbooks --team payments --apply",
+        acts=True,
+    ),
     Verb(
         "runner",
         "midwatch.runner.process:main",

@@ -13,6 +13,7 @@ from midwatch.core.written.problems import ConfigurationError
 from midwatch.gitops.actions import apply, plan
 from midwatch.gitops.exporting import export, export_text
 from midwatch.gitops.plan import Plan
+from midwatch.prepare.runbooks.offline import write_offline
 
 COMMAND_LINE = Actor("Configuration as code", "cli")
 
@@ -28,7 +29,9 @@ def run_apply(args: Namespace) -> int:
 
 
 def run_export(args: Namespace) -> int:
-    """`args`: directory (None or "-": standard output), with_contacts."""
+    """`args`: directory (None or "-": standard output), with_contacts, offline (all runbooks as pages)."""
+    if args.offline:
+        return _offline(args)
     if args.directory is None or str(args.directory) == "-":
         sys.stdout.write(export_text(with_contacts=args.with_contacts))
         return 0
@@ -39,6 +42,17 @@ def run_export(args: Namespace) -> int:
         return _fail(why)
     for path in written:
         sys.stderr.write(f"{path}\n")
+    return 0
+
+
+def _offline(args: Namespace) -> int:
+    if args.directory is None or str(args.directory) == "-":
+        return _fail("--offline writes several files: give a directory")
+    try:
+        written = write_offline(Path(args.directory))
+    except OSError as error:
+        return _fail(f"{args.directory}: {error.strerror}")
+    sys.stderr.write(f"{len(written)} pages in {args.directory}: open {written[0]}\n")
     return 0
 
 

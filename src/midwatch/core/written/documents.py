@@ -85,7 +85,7 @@ class Documents:
     root: Path | None = None
 
 
-class _BrokenError(Exception):
+class BrokenError(Exception):
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
         self.line = line
@@ -115,7 +115,7 @@ def read_directory(directory: Path, others: Mapping[str, Maker] | None = None) -
             data = _bytes(path)
             digest.update(f"{path.relative_to(directory)}\0{len(data)}\0".encode("utf-8", "surrogateescape") + data)
             found = makers[path.suffix](shown, _text(data))
-        except _BrokenError as error:
+        except BrokenError as error:
             problems.append(Problem(shown, error.line, text=error.text))
         else:
             documents.extend(found)
@@ -126,7 +126,7 @@ def read_text(text: str, *, file: str = "text", directory: Path | None = None) -
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     try:
         found = documents_of(file, text)
-    except _BrokenError as error:
+    except BrokenError as error:
         return Documents((), (Problem(file, error.line, text=error.text),), directory, digest)
     return Documents(found, (), directory, digest)
 
@@ -142,13 +142,13 @@ def _paths(directory: Path, endings: tuple[str, ...]) -> Iterator[Path]:
 def _bytes(path: Path) -> bytes:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise _BrokenError(0, "is no ordinary file: take it away")  # reading a pipe would wait for ever
+            raise BrokenError(0, "is no ordinary file: take it away")  # reading a pipe would wait for ever
         with path.open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise _BrokenError(0, f"cannot be read ({error.strerror}): make it readable or take it away") from error
+        raise BrokenError(0, f"cannot be read ({error.strerror}): make it readable or take it away") from error
     if len(data) > FILE_BYTES_MAX:
-        raise _BrokenError(0, f"is larger than {FILE_BYTES_MAX // 1024**2} MiB: split it into several files")
+        raise BrokenError(0, f"is larger than {FILE_BYTES_MAX // 1024**2} MiB: split it into several files")
     return data
 
 
@@ -156,7 +156,7 @@ def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _BrokenError(
+        raise BrokenError(
             data[: error.start].count(b"\n") + 1, "is no UTF-8 text here: save the file as UTF-8"
         ) from error
 
@@ -166,17 +166,17 @@ def documents_of(file: str, text: str) -> list[Document]:
     bad = FORBIDDEN.search(text)
     if bad:
         line = text.count("\n", 0, bad.start()) + 1
-        raise _BrokenError(line, f"a control character ({bad[0]!a}): take it away")
+        raise BrokenError(line, f"a control character ({bad[0]!a}): take it away")
     try:
         return _Builder(file, text).documents()
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark or error.context_mark
         what = error.problem or error.context or "not understood"
-        raise _BrokenError(
+        raise BrokenError(
             mark.line + 1 if mark else 1, f"is not YAML here ({what}): check indentation, quotes and brackets"
         ) from error
     except yaml.YAMLError as error:
-        raise _BrokenError(1, f"is not YAML ({type(error).__name__}): check what it is") from error
+        raise BrokenError(1, f"is not YAML ({type(error).__name__}): check what it is") from error
 
 
 class _Builder:
@@ -213,7 +213,7 @@ class _Builder:
                 self._check_tag(event)
                 mark: Any = event.start_mark
                 if len(open_) >= DEPTH_MAX:
-                    raise _BrokenError(mark.line + 1, f"is nested deeper than {DEPTH_MAX}: no field needs that")
+                    raise BrokenError(mark.line + 1, f"is nested deeper than {DEPTH_MAX}: no field needs that")
                 is_map = isinstance(event, yaml.MappingStartEvent)
                 open_.append((Fields(mark.line + 1) if is_map else Items(mark.line + 1), event.anchor, mark.index))
                 keys.append(None)
@@ -222,11 +222,11 @@ class _Builder:
                 node, anchor, first = open_.pop()
                 self._end_collection(node, anchor, first, event, keys.pop())
             else:
-                raise _BrokenError(1, "ends in the middle of a document: check indentation and brackets")
+                raise BrokenError(1, "ends in the middle of a document: check indentation and brackets")
             if not open_:
                 return node
             keys[-1] = self._put(open_[-1][0], keys[-1], node)
-        raise _BrokenError(1, "ends in the middle of a document: check indentation and brackets")
+        raise BrokenError(1, "ends in the middle of a document: check indentation and brackets")
 
     def _put(self, parent: Items | Fields, key: Scalar | None, node: Node) -> Scalar | None:
         """Put a finished node into the list or map it belongs to. Returns the key that waits for its value now."""
@@ -237,13 +237,13 @@ class _Builder:
             return None
         if key is None:
             if not isinstance(node, Scalar):
-                raise _BrokenError(node.line, "a key that is a list or a map: write a word")
+                raise BrokenError(node.line, "a key that is a list or a map: write a word")
             return node
         if key.is_plain and key.text == "<<":
             parent.merged.extend(node.items if isinstance(node, Items) else [node])
         elif key.text in parent.items:
             first = parent.key_lines[key.text]
-            raise _BrokenError(key.line, f"{key.text}: is written twice (first on line {first}): keep one of them")
+            raise BrokenError(key.line, f"{key.text}: is written twice (first on line {first}): keep one of them")
         else:
             parent.items[key.text] = node
             parent.key_lines[key.text] = key.line
@@ -252,7 +252,7 @@ class _Builder:
     def _count(self, size: int, line: int) -> None:
         self._nodes_count += size
         if self._nodes_count > NODES_MAX:
-            raise _BrokenError(
+            raise BrokenError(
                 line, f"has more than {NODES_MAX} values, aliases written out: split the file, use fewer aliases"
             )
 
@@ -268,7 +268,7 @@ class _Builder:
         line = event.start_mark.line + 1
         found = self._anchors.get(event.anchor or "")
         if found is None:
-            raise _BrokenError(line, f"*{event.anchor}: no &{event.anchor} stands before it: write the value out")
+            raise BrokenError(line, f"*{event.anchor}: no &{event.anchor} stands before it: write the value out")
         self._count(found.size, line)
         return found
 
@@ -276,7 +276,7 @@ class _Builder:
         self, node: Items | Fields, anchor: str | None, first: int, event: Any, key: Scalar | None
     ) -> None:
         if key is not None:
-            raise _BrokenError(key.line, f"{key.text}: has no value: write one")
+            raise BrokenError(key.line, f"{key.text}: has no value: write one")
         node.written = " ".join(self._text[first : event.end_mark.index].split())
         if isinstance(node, Fields):
             _merge(node)
@@ -286,14 +286,14 @@ class _Builder:
     @staticmethod
     def _check_tag(event: Any) -> None:
         if event.tag and not _PLAIN_TAGS.fullmatch(event.tag):
-            raise _BrokenError(event.start_mark.line + 1, f"has a tag ({event.tag}): write the value without one")
+            raise BrokenError(event.start_mark.line + 1, f"has a tag ({event.tag}): write the value without one")
 
 
 def _merge(node: Fields) -> None:
     """`<<: *defaults`: the fields that are not written here."""
     for other in node.merged:
         if not isinstance(other, Fields):
-            raise _BrokenError(other.line, "<<: names no map: give an alias of one, such as <<: *defaults")
+            raise BrokenError(other.line, "<<: names no map: give an alias of one, such as <<: *defaults")
         for key, value in other.items.items():
             if key not in node.items:
                 node.items[key] = value
