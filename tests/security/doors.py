@@ -106,6 +106,7 @@ WEB: dict[str, str] = {
     "runbooks:rotate-secrets": ADMINISTRATOR, "runbooks:change-secret": MANAGER, "runbooks:remove-secret": MANAGER,
     "rundeck:api": ANYONE,  # by a token: tests/rundeck/test_rundeck_api.py
     "rundeck/monitoring/prometheus": READ, "healthz": READ, "readyz": READ, "metrics": READ,
+    "api:runner": ANYONE,
 }  # fmt: skip
 OPEN_TO_READ = {
     "web:login", "web:access-link", "web:setup", "escalation:landing", "escalation:hook_root", "escalation:hook",
@@ -169,6 +170,7 @@ VALUES = {
     "<str:token>": "unknown",
     "<str:provider>": "twilio", "<path:rest>": "sms", "<str:name>": "none.css",
     "<slug:wire_id>": "one", "<slug:provider>": "slack", "<slug:do>": "done", "<path:what>": "summary.json",
+    "<slug:act>": "claim",
 }  # fmt: skip
 
 

@@ -23,3 +23,5 @@ CLOCK_SKEW = Gauge("midwatch_clock_skew_seconds", "This machine's clock against 
 HOLD_SECONDS = Gauge("midwatch_paging_hold_seconds", "For how long paging has been on hold; 0: it is not.")
 CLOCK_STEPS = Counter("midwatch_clock_steps", "Steps of the clock that an engine saw.", ["direction"])
 FORGOTTEN = Counter("midwatch_retention_rows", "Rows that were old and are gone.")
+RUNNERS = Gauge("midwatch_runners", "Runners on other machines, by state.", ["state"])
+STRANDED = Gauge("midwatch_steps_stranded", "Steps that wait for a runner, and none that is alive takes them.")

@@ -14,7 +14,7 @@ from midwatch.core.actor import Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.core.statements import Select
-from midwatch.engine import digest, events, executions, hold, metrics, notices, retention
+from midwatch.engine import digest, events, executions, hold, metrics, notices, retention, runners
 from midwatch.engine.reactions import react
 from midwatch.learn.actions.actions import adopt_orphans, prove_due
 from midwatch.learn.actions.actions import remind_due as remind_of_items
@@ -193,6 +193,7 @@ JOBS: tuple[Job, ...] = (
     Job("post-mortem reminders", remind_of_postmortems, timedelta(minutes=1)),
     Job("gap warnings", tell_of_gaps, timedelta(minutes=10)),
     Job("references of runbooks", look_at_runbooks, timedelta(minutes=1)),
+    Job("runners", runners.count, timedelta(seconds=10)),
     Job("retention", retention.forget, timedelta(seconds=1)),
 )
 

@@ -45,9 +45,10 @@ MIB = 1024 * 1024
 CUT = "The output is longer than {} MiB: the rest is cut."
 VALUES_MAX = 50
 
+# Of the engine alone: a step that waits for a runner, perhaps for weeks, must cost it no transaction.
 HAS_QUEUED = Select(
     lambda now: (
-        StepRun.objects.filter(state="queued", due_at__lte=now)
+        StepRun.objects.filter(state="queued", due_at__lte=now, tags=[])
         .order_by("due_at", "id")
         .values_list("pk", flat=True)[:1]
     )
@@ -73,14 +74,16 @@ def claim(by: str, *, limit: int, may_take: MayTake = for_engine, lease: timedel
     No more of a runbook than its `concurrency_max` run at the same time, and one on a target.
     """
     now = clock.now()
-    if limit <= 0 or not HAS_QUEUED(now) or rails.brake() is not None:
+    is_engine = may_take is for_engine
+    if limit <= 0 or (is_engine and not HAS_QUEUED(now)) or rails.brake() is not None:
         return []
     with transaction.atomic():
         # One claim at a time: what runs is counted, and two that count at once would both come below the limit.
         list(ExecutionNumber.objects.select_for_update().filter(pk=1))
         related = ("execution", "execution__runbook", "execution__runbook__team", "execution__revision")
+        wanted = StepRun.objects.filter(tags=[]) if is_engine else StepRun.objects.exclude(tags=[])
         queued = (
-            StepRun.objects.select_related(*related)
+            wanted.select_related(*related)
             .select_for_update(skip_locked=True, of=("self",))
             .filter(state=StepState.QUEUED, due_at__lte=now, is_cancel_wanted=False)
             .order_by("due_at", "id")[:LOOKED_AT_MAX]
