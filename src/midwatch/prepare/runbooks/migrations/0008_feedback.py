@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runbooks', '0006_remote_claims'),
+        ('runbooks', '0007_foreign_policy'),
     ]
 
     operations = [
