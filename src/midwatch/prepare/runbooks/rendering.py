@@ -2,8 +2,9 @@
 
 A value never becomes part of a program. What a program gets is in its environment (`OPTION_HOST`), so that no value can
 change its words. Where a value is filled in, the place decides how it is written: quoted by the rules of the shell in a
-command to copy, inside the strings of JSON and YAML, percent-encoded in an address. Steps of `http`, `kubernetes` and `rundeck` get
-references to their variables, and fill them in themselves: no text of a value is read for references. Secrets are named, never held.
+command to copy, inside the strings of JSON and YAML, percent-encoded in an address. Steps of `http`, `kubernetes` and
+`rundeck` get references to their variables, and fill them in themselves: no text of a value is read for references.
+Secrets are named, never held.
 """
 
 from __future__ import annotations
