@@ -269,3 +269,15 @@ def test_a_log_faster_than_it_can_be_read_goes_on() -> None:
     count = len(said)
     log.go_on(is_over=True)
     assert len(said) == count
+
+
+def test_attributes_are_filled_and_checked_after(does: Does, cluster: Kubernetes) -> None:
+    cluster.on_create = lambda one, _, content: one.finish(content)
+    settings = {"namespace": "${OPTION_NS}", "image": "alpine:${OPTION_TAG}"}
+    outcome, heard = script(does, cluster, settings=settings, variables={"OPTION_NS": "shop", "OPTION_TAG": "3.20"})
+    assert outcome.state == "ok"
+    assert "Job shop/" in heard.text("midwatch")
+    outcome, _ = script(does, cluster, settings=settings, variables={"OPTION_NS": "../kube-system", "OPTION_TAG": "3"})
+    assert (outcome.state, "namespace" in outcome.sentence) == ("failed", True)
+    outcome, _ = script(does, cluster, settings={"url": "${OPTION_URL}"}, variables={"OPTION_URL": cluster.url})
+    assert "MIDWATCH_OUTBOUND_ALLOW" in outcome.sentence

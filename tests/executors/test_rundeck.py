@@ -119,3 +119,14 @@ def test_where_it_may_go(does: Does, rundeck: Rundeck) -> None:
     outcome, _ = job(does, rundeck, is_trusted=False)
     assert "MIDWATCH_OUTBOUND_ALLOW" in outcome.sentence
     assert not rundeck.requests
+
+
+def test_an_address_from_a_value_is_typed_by_somebody(does: Does, rundeck: Rundeck) -> None:
+    given = {"settings": {"url": "${OPTION_URL}", "job": "web/${OPTION_NAME}", "project": "ops"}}
+    variables = {"OPTION_URL": rundeck.url, "OPTION_NAME": "deploy"}
+    outcome, _ = job(does, rundeck, variables=variables, **given)
+    assert (outcome.state, "MIDWATCH_OUTBOUND_ALLOW" in outcome.sentence) == ("failed", True)
+    given["settings"]["url"] = rundeck.url
+    assert job(does, rundeck, variables=variables, **given)[0].state == "ok"
+    outcome, _ = job(does, rundeck, settings={"job": "web/${OPTION_NO}", "project": "ops"})
+    assert (outcome.state, "no such variable" in outcome.sentence) == ("failed", True)

@@ -6,6 +6,7 @@ Comes after the clock; comes before the executors, and before the guard that sta
 from __future__ import annotations
 
 import codecs
+import dataclasses
 import importlib
 import importlib.util
 import os
@@ -18,7 +19,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 
@@ -238,6 +239,19 @@ def filled_within(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return [filled_within(one, names) for one in value]
     return value
+
+
+T = TypeVar("T")
+
+
+def settled(task: T, *, apart: frozenset[str] = frozenset({"captures"})) -> T:
+    """The task with its attributes filled, but those that stand `apart`. An address that a value had a part in is typed by
+    somebody, whoever wrote the runbook: the task is not trusted then. Raises `ValueError`."""
+    given: Any = task
+    names, settings = given.variables, given.settings
+    filled_ones = {key: one if key in apart else filled_within(one, names) for key, one in settings.items()}
+    is_trusted = given.is_trusted and not REFERENCE.search(text_of(settings, "url"))
+    return dataclasses.replace(given, settings=filled_ones, is_trusted=is_trusted)  # type: ignore[no-any-return]
 
 
 def filled_document(text: str, names: Mapping[str, str]) -> Any:

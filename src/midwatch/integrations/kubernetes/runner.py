@@ -13,6 +13,7 @@ from midwatch.core.running import (
     Patience,
     flag_of,
     problems_of_captures,
+    settled,
     text_of,
     unknown_attributes,
 )
@@ -43,6 +44,10 @@ def missing(config: RunnerConfig) -> str:
 
 
 def problems(task: Task) -> Sequence[str]:
+    try:
+        task = settled(task)
+    except ValueError as error:
+        return [str(error)]
     found = unknown_attributes(task.settings, ATTRIBUTES) + problems_of_captures(task.settings)
     if task.targets:
         found.append("targets: a cluster is named by `url` and `namespace`; take them away")
@@ -62,6 +67,10 @@ def problems(task: Task) -> Sequence[str]:
 
 def preview(task: Task, config: RunnerConfig) -> Preview:
     note = "in a dry run the API server checks it all and creates nothing"
+    try:
+        task = settled(task)
+    except ValueError as error:
+        return Preview([str(error)], "server-side", note)
     lines = [f"on {text_of(task.settings, 'url')}"]
     try:
         one = wanted(task)
@@ -76,6 +85,7 @@ def preview(task: Task, config: RunnerConfig) -> Preview:
 
 
 def run(task: Task, out: Output, config: RunnerConfig) -> Outcome:
+    task = settled(task)
     one = wanted(task)
     patience = Patience(task.timeout_seconds, out.is_cancelled)
     token, ca = (task.secrets.get(secret_name(task, what), "") for what in ("token", "ca"))

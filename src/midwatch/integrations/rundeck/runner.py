@@ -15,6 +15,7 @@ from midwatch.core.running import (
     filled_within,
     number_of,
     problems_of_captures,
+    settled,
     text_of,
     unknown_attributes,
 )
@@ -35,6 +36,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "captures": 'values to take from the log: {"NAME": "the words before the value"}',
 }
 UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}|\d{1,12}")
+APART = frozenset({"captures", "options"})  # options may hold secrets too
 POLL_SECONDS = 1.0
 SILENCE_SECONDS_MAX = 60.0
 ABORT_SECONDS = 20.0
@@ -47,6 +49,10 @@ def missing(config: RunnerConfig) -> str:
 
 
 def problems(task: Task) -> Sequence[str]:
+    try:
+        task = settled(task, apart=APART)
+    except ValueError as error:
+        return [str(error)]
     found = unknown_attributes(task.settings, ATTRIBUTES) + problems_of_captures(task.settings)
     job = text_of(task.settings, "job")
     if not job:
@@ -68,6 +74,10 @@ def problems(task: Task) -> Sequence[str]:
 
 def preview(task: Task, config: RunnerConfig) -> Preview:
     note = "Rundeck has no dry run: it is only asked whether the job is there"
+    try:
+        task = settled(task, apart=APART)
+    except ValueError as error:
+        return Preview([str(error)], "none", note)
     lines = [f"on {text_of(task.settings, 'url')}: job {text_of(task.settings, 'job')}"]
     if text_of(task.settings, "project"):
         lines[0] += f" of project {text_of(task.settings, 'project')}"
@@ -81,6 +91,7 @@ def preview(task: Task, config: RunnerConfig) -> Preview:
 
 
 def run(task: Task, out: Output, config: RunnerConfig) -> Outcome:
+    task = settled(task, apart=APART)
     patience = Patience(task.timeout_seconds, out.is_cancelled)
     base = f"{text_of(task.settings, 'url').rstrip('/')}/api/{number_of(task.settings, 'api', 41, 14, 999)}"
     client = Client(base, _token(task), text_of(task.settings, "ca"), task.is_trusted, patience)
