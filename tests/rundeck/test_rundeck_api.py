@@ -9,10 +9,11 @@ import pytest
 import yaml
 from django.test import Client
 
-from api_world import World
+from api_world import BY, World
 from midwatch.core import clock
 from midwatch.core.integration import Outcome, Output, Task
 from midwatch.people.models import ApiToken, Team
+from midwatch.prepare.runbooks.actions import rails
 from midwatch.prepare.runbooks.models import Execution, KnownAs, LogChunk, Runbook
 from midwatch.prepare.runbooks.models.known import ForeignPolicy
 from rundeck_jobs import TEST_JOB
@@ -267,6 +268,9 @@ def test_the_installation_and_tokens(job: Runbook, world: World, cy: Caller, ana
     assert set(system["stats"]) == {"uptime", "cpu", "memory", "scheduler", "threads"}
     assert (system["executions"]["executionMode"], system["rundeck"]["apiversion"]) == ("active", 59)
     assert cy("GET", "metrics/metrics")["meters"]
+    rails.stop_everything(BY, "the disk is full")
+    assert cy("GET", "system/executions/status") == {"active": False, "executionMode": "passive"}
+    cy("POST", "system/executions/enable", status=409)
     assert Client().get("/rundeck/monitoring/prometheus").status_code == 200
     made = cy("POST", "tokens/cy", {"user": "cy", "roles": "*", "duration": "1h"}, status=201)
     assert Client().get(f"/rundeck/api/14/system/info?authtoken={made['token']}").status_code == 200

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from midwatch.core.foreign import ForeignError, ForeignFile, as_yaml, documents, opened, xml
-from midwatch.core.integration import ImportedRunbook, Imports, ImportWish, importers
+from midwatch.core.integration import ImportedRunbook, Imports, ImportWish, importers, runners
 from midwatch.integrations.rundeck import schedule
 from midwatch.integrations.rundeck.nodes import Node, chosen
 from midwatch.integrations.rundeck.variables import Known, in_shell
@@ -30,8 +30,9 @@ def imported(*files: tuple[str, str | bytes], **wish: str) -> Imports:
     """Whatever comes out is a runbook."""
     found = [ForeignFile(name, data.encode() if isinstance(data, str) else data) for name, data in files]
     read = importers()["rundeck"].read(found, ImportWish(**wish))
+    known = {name: set(one.ATTRIBUTES) for name, one in runners().items()} | {"runbook": {"runbook", "options"}}
     for one in read.runbooks:
-        document = parse(one.text)
+        document = parse(one.text, executors=known)
         assert document.front.name == one.name
         assert [step.name for step in document.steps] == [attributes["name"] for _, attributes, _ in fences(one)]
     return read

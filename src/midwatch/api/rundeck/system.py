@@ -17,6 +17,7 @@ from midwatch.core.durations import parse
 from midwatch.people import actions
 from midwatch.people.models import ApiToken
 from midwatch.prepare.runbooks.models import Execution, ExecutionState
+from midwatch.prepare.runbooks.queries import rails
 from midwatch.settings import settings
 
 BEGAN_AT = clock.now()
@@ -47,7 +48,7 @@ def info(asked: Asked) -> HttpResponse:
                     "apiversion": VERSION,
                     "serverUUID": words.SERVER,
                 },
-                "executions": {"active": True, "executionMode": "active"},
+                "executions": _mode(),
                 "os": {"arch": os.uname().machine, "name": os.uname().sysname, "version": ""},
                 "stats": {
                     "uptime": {"duration": int((now - BEGAN_AT).total_seconds() * 1000), "unit": "ms", "since": began},
@@ -73,7 +74,13 @@ def info(asked: Asked) -> HttpResponse:
 
 
 def mode(asked: Asked) -> HttpResponse:
-    return answered({"active": True, "executionMode": "active"})
+    return answered(_mode())
+
+
+def _mode() -> Json:
+    """Passive while somebody has stopped everything: nothing that is queued begins."""
+    is_active = rails.brake() is None
+    return {"active": is_active, "executionMode": "active" if is_active else "passive"}
 
 
 def change_mode(asked: Asked) -> HttpResponse:
