@@ -145,6 +145,8 @@ API_ACTS: dict[str, dict[str, Any]] = {
     "note_action": {"title": "watch the pool"}, "change_action": {"title": "watch"}, "finish_action": {"text": "done"},
     "drop_action": {"text": "no"}, "reopen_action": {"text": "again"},
     "answer_debt": {"incident": 1, "would_have_prevented": True},
+    "save_runbook": {"name": "new", "team": "payments", "body": "# New"}, "start_execution": {},
+    "act_on_step": {"reason": "seen"}, "cancel_execution": {}, "resume_execution": {},
     "add_stakeholder": {"kind": "email", "address": "desk@example.com"}, "remove_stakeholder": {},
 }  # fmt: skip
 DELETES = {"cancel_override"}
@@ -157,6 +159,7 @@ API_READS = {
     "get_hold", "list_incidents", "get_incident", "list_timeline",
     "list_postmortems", "get_postmortem_of",
     "list_updates",
+    "list_runbooks", "get_runbook", "list_executions", "get_execution", "get_output",
     "list_actions", "get_action", "insights", "list_stakeholders",
 }  # fmt: skip
 API_OPEN = {"downtime", "sla", "composed"}  # the calculator: no token, and nothing of this installation
@@ -167,7 +170,7 @@ NAMES = {
 }  # fmt: skip
 VALUES = {
     "<int:number>": "1", "<int:pk>": "1", "<int:id>": "1", "<slug:key>": "summary", "<slug:method>": "hook",
-    "<str:token>": "unknown",
+    "<str:token>": "unknown", "<step>": "look", "<act>": "done",
     "<str:provider>": "twilio", "<path:rest>": "sms", "<str:name>": "none.css",
     "<slug:wire_id>": "one", "<slug:provider>": "slack", "<slug:do>": "done", "<path:what>": "summary.json",
     "<slug:act>": "claim",

@@ -343,3 +343,13 @@ def test_output_is_cut_at_its_limit_and_says_so_once(
     kept = list(LogChunk.objects.filter(step_run=row).values_list("stream", "text"))
     assert [stream for stream, _ in kept] == ["stdout", "stdout", "midwatch"]
     assert "cut" in kept[-1][1]
+
+
+def test_a_process_that_is_stopped_says_so_at_once(story: Story, machine: Machine) -> None:
+    """An upgrade waits for no lease: what may be run twice goes on elsewhere, the rest is a person's to judge."""
+    execution = actions.start(runbook(story, auto('"idempotent": "yes"')), {}, ana(story))
+    (row,) = claiming.claim("node", limit=1)
+    assert claiming.abandon(row.pk, row.fence, "node was stopped")
+    assert not claiming.finish(row.pk, row.fence, Outcome("ok", "late"))
+    story.settle()
+    assert (now(execution), len(machine.done)) == ("ok", 1)

@@ -42,6 +42,7 @@ class Recorder:
 
     def __init__(self, row: StepRun) -> None:
         self.step_run, self.fence = row.pk, row.fence
+        self.is_abandoned = False
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._pieces: list[claiming.Piece] = []
@@ -68,6 +69,11 @@ class Recorder:
         return self._cancelled.is_set()
 
     def cancel(self) -> None:
+        self._cancelled.set()
+
+    def abandon(self) -> None:
+        """This process ends: the step is stopped, and what it came to is not known."""
+        self.is_abandoned = True
         self._cancelled.set()
 
     def flush(self) -> None:
@@ -121,14 +127,17 @@ def carry_out(row: StepRun, recorder: Recorder, runners: Mapping[str, Runner]) -
         outcome = Outcome("unknown", f"the executor {executor} broke: {type(broken[0]).__name__}")
     recorder.flush()
     for pause in PAUSES:  # a database that is away for a while: the keeper renews the lease meanwhile
-        if guarded("outcome of a step", partial(_written, row, outcome), otherwise=False):
+        if guarded("outcome of a step", partial(_written, row, outcome, recorder), otherwise=False):
             return
         threading.Event().wait(pause)
 
 
-def _written(row: StepRun, outcome: Outcome) -> bool:
+def _written(row: StepRun, outcome: Outcome, recorder: Recorder) -> bool:
     close_old_connections()
-    claiming.finish(row.pk, row.fence, outcome)
+    if recorder.is_abandoned and outcome.state != "ok":
+        claiming.abandon(row.pk, row.fence, f"{row.claimed_by} was stopped")
+    else:
+        claiming.finish(row.pk, row.fence, outcome)
     return True
 
 
@@ -178,16 +187,18 @@ class Executions:
         self._woken.set()
 
     def stop(self, timeout_seconds: float = STOP_SECONDS) -> None:
-        """What is under way is told to end; what does not is another engine's to judge when its lease has run out."""
+        """What is under way gets some seconds to end, then it is stopped: as after a crash, it is queued again or put
+        before a person."""
         self._stop.set()
         self._woken.set()
         deadline = clock.monotonic() + timeout_seconds
         self._claimer.join(timeout_seconds)
-        for recorder in self._now():
-            recorder.cancel()
         waiting = threading.Event()
         while self._now() and clock.monotonic() < deadline:
             waiting.wait(0.05)
+            if clock.monotonic() > deadline - timeout_seconds / 2:
+                for recorder in self._now():
+                    recorder.abandon()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _now(self) -> list[Recorder]:

@@ -112,6 +112,12 @@ def may(user: User, incident: Incident, act: Act) -> bool:
     return level_of(user, incident) >= NEEDED[act]
 
 
+def leads(user: User, number: int) -> bool:
+    """Whether this person leads the incident of this number: for rooms that know it by its number alone."""
+    incident = Incident.objects.select_related("team").filter(number=number).first()
+    return incident is not None and level_of(user, incident) >= Level.LEAD
+
+
 def may_offer(user: User, incident: Incident, role: str) -> bool:
     """The IC offers any role, everybody else the one that they hold."""
     if may(user, incident, Act.ROLE):

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import Max
 
 from midwatch.core import clock, topics
 from midwatch.core.guard import guarded
@@ -363,19 +363,38 @@ def _take_over(pk: int, execution_id: int, now: datetime) -> int:
         if row.state != StepState.RUNNING or row.claimed_until is None or row.claimed_until > now:
             return 0
         TAKEN_OVER.labels("steprun").inc()
-        verifying: Any = row.verifying
-        settled = machine.lost(carrying.fact_of(row), verifying, is_cancelled=row.is_cancel_wanted)
-        if row.executor == carrying.RUNBOOK and not row.is_cancel_wanted:
-            settled = machine.Settled("queued")  # its lease ends in the transaction that starts the other one: none was
-        words = {
-            "queued": "it is looked at by its verify" if settled.verifying else "it is queued again",
-            "unknown": "nobody knows how far it came: look, and decide",
-        }
-        who = row.claimed_by or "whoever ran it"
-        _settle(row, settled, now, {"sentence": clean(f"{who} was lost: {words.get(settled.state, 'it ends')}", 1_000)})
-        StepRun.objects.filter(pk=row.pk).update(fence=F("fence") + 1)  # who comes back writes nothing
-        carrying.advance(carrying.hold(execution_id), now)
+        _lose(execution, row, now, f"{row.claimed_by or 'whoever ran it'} was lost")
     return 1
+
+
+def abandon(step_run: int, fence: int, why: str) -> bool:
+    """Whoever runs it stops before its end, and says so: as if its lease had run out now. False when it is not theirs."""
+    now = clock.now()
+    with transaction.atomic():
+        execution_id = StepRun.objects.filter(pk=step_run).values_list("execution_id", flat=True).first()
+        if execution_id is None:
+            return False
+        execution = carrying.hold(execution_id)
+        row = next(one for one in carrying.rows_of(execution) if one.pk == step_run)
+        if row.fence != fence or row.state != StepState.RUNNING:
+            return False
+        _lose(execution, row, now, why)
+    return True
+
+
+def _lose(execution: Execution, row: StepRun, now: datetime, why: str) -> None:
+    verifying: Any = row.verifying
+    settled = machine.lost(carrying.fact_of(row), verifying, is_cancelled=row.is_cancel_wanted)
+    if row.executor == carrying.RUNBOOK and not row.is_cancel_wanted:
+        settled = machine.Settled("queued")  # its lease ends in the transaction that starts the other one: none was
+    words = {
+        "queued": "it is looked at by its verify" if settled.verifying else "it is queued again",
+        "unknown": "nobody knows how far it came: look, and decide",
+    }
+    row.fence += 1  # who comes back writes nothing
+    said = {"sentence": clean(f"{why}: {words.get(settled.state, 'it ends')}", 1_000), "fence": row.fence}
+    _settle(row, settled, now, said)
+    carrying.advance(execution, now)
 
 
 def queue_length() -> tuple[int, int]:
