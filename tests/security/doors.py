@@ -58,6 +58,7 @@ WEB: dict[str, str] = {
     "incidents:remove-client": MEMBER, "incidents:link-alert": MEMBER, "incidents:unlink-alert": MEMBER,
     "incidents:link-incident": MEMBER, "incidents:silence": OWN, "incidents:put-on-call": OWN, "incidents:rhythm": OWN,
     "incidents:settings": READ, "incidents:change-severity-rule": ADMINISTRATOR, "incidents:add-type": ADMINISTRATOR,
+    "incidents:type-tasks": ADMINISTRATOR,
     "incidents:remove-type": ADMINISTRATOR, "incidents:add-role": ADMINISTRATOR, "incidents:remove-role": ADMINISTRATOR,
     "incidents:add-rule": ADMINISTRATOR, "incidents:add-stakeholder": ADMINISTRATOR,
     "incidents:remove-stakeholder": ADMINISTRATOR, "incidents:remove-rule": ADMINISTRATOR, "incidents:evidence": READ,

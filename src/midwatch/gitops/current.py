@@ -10,6 +10,7 @@ from django.db.models import Prefetch
 
 from midwatch.catalog.models import Service
 from midwatch.core.written.values import duration_text, optional_duration_text
+from midwatch.gitops import incidents
 from midwatch.gitops.schema.common import NOBODY
 from midwatch.people.models import ContactMethod, Managed, NotificationRule, Team, User
 from midwatch.people.queries import people
@@ -49,6 +50,7 @@ def read_state() -> State:
     ):
         for name, current in read():
             state[kind, name] = current
+    state |= {(kind, name): Current(found, spec) for kind, name, found, spec in incidents.read()}
     return state
 
 

@@ -29,6 +29,10 @@ FILES: Final = {
     "Source": "sources.yaml",
     "StatusPage": "status-pages.yaml",
     "Runbook": "runbooks.yaml",
+    "Severity": "severities.yaml",
+    "IncidentRole": "incident-roles.yaml",
+    "IncidentType": "incident-types.yaml",
+    "DeclarationRule": "declaration-rules.yaml",
 }
 ALWAYS: Final = frozenset({"displayName", "timeZone", "members", "combine", "repeat", "repeatAfter", "tier", "urgency"})
 
@@ -89,6 +93,8 @@ def _spec(kind: str, current: Current, *, with_contacts: bool) -> dict[str, Any]
         spec["layers"] = [_without_nothing(layer) for layer in spec["layers"]]
     elif kind == "StatusPage":
         spec["components"] = [_component(one) for one in spec["components"]]
+    elif kind == "IncidentType":
+        spec["tasks"] = [_without_nothing(one) for one in spec["tasks"]]
     elif kind == "Source":
         spec["key"] = None if spec["keyFrom"] else MASK
         spec["previousKey"] = MASK if spec["previousKey"] else None

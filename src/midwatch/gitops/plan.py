@@ -8,7 +8,10 @@ from typing import Any, Final, Literal
 
 from midwatch.core.written.values import MASK
 
-ORDER: Final = ("User", "Team", "Schedule", "EscalationPolicy", "Service", "Source", "StatusPage", "Runbook")
+ORDER: Final = (
+    "User", "Team", "Schedule", "EscalationPolicy", "Service", "Source", "StatusPage", "Runbook",
+    "Severity", "IncidentRole", "IncidentType", "DeclarationRule",
+)  # fmt: skip
 OWN: Final = frozenset({"contactMethods", "notificationRules", "notifyOn", "role"})  # left out: the person's own
 HIDDEN: Final = frozenset({"key", "previousKey", "secret"})
 SHOWN_MAX: Final = 300

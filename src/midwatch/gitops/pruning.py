@@ -15,6 +15,7 @@ from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.core.actor import Actor
 from midwatch.core.models import AuditEntry
+from midwatch.gitops import incidents
 from midwatch.people import actions as people
 from midwatch.people.managed import Mark
 from midwatch.people.models import Managed, Team, User
@@ -32,6 +33,7 @@ from midwatch.respond.escalation.models import (
     StepTarget,
     TeamPolicy,
 )
+from midwatch.respond.incidents.models import DeclarationRule
 from midwatch.respond.notify.models import Delivery, Page
 from midwatch.respond.oncall import actions as oncall
 from midwatch.respond.oncall.models import Override, Schedule, TurnMember
@@ -41,7 +43,7 @@ from midwatch.respond.statuspage.models import Page as StatusPage
 
 def why_kept(found: Managed, gone_teams: Collection[int] = ()) -> str:
     """ "" when it can go; else who needs it. `gone_teams` use policies only until they go too."""
-    reasons: list[str] = []
+    reasons = [said] if (said := incidents.why_kept(found)) else []
     match found:
         case Source():
             _open(Alert.objects.filter(source=found), reasons)
@@ -50,6 +52,7 @@ def why_kept(found: Managed, gone_teams: Collection[int] = ()) -> str:
             _used("Source", Source.objects.filter(service=found), reasons)
             _used("Runbook", Runbook.objects.filter(service=found), reasons)
             _used("Service", Service.objects.filter(depends_on=found), reasons)
+            _used("DeclarationRule", DeclarationRule.objects.filter(service=found), reasons)
         case EscalationPolicy():
             _open_escalations(Q(policy=found), reasons)
             services = ServicePolicy.objects.filter(policy=found).values("service")
@@ -65,6 +68,7 @@ def why_kept(found: Managed, gone_teams: Collection[int] = ()) -> str:
             _open(Alert.objects.filter(team=found), reasons)
             _targeted(Q(team=found), reasons)
             _used("Service", Service.objects.filter(team=found), reasons)
+            _used("DeclarationRule", DeclarationRule.objects.filter(team=found), reasons)
             _used("StatusPage", StatusPage.objects.filter(team=found), reasons)
             _used("Runbook", Runbook.objects.filter(team=found), reasons)
             _used("Schedule", Schedule.objects.filter(team=found), reasons)
@@ -108,6 +112,8 @@ def _targeted(which: Q, reasons: list[str]) -> None:
 
 def delete(found: Managed, by: Actor, mark: Mark) -> str:
     """After `why_kept` said "". Returns a sentence when it means something for people."""
+    if incidents.delete(found, by, mark):
+        return ""
     match found:
         case Runbook():
             return take_away(found, by, mark=mark)

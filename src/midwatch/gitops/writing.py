@@ -15,6 +15,7 @@ from midwatch.catalog import actions as catalog
 from midwatch.catalog.models import Service
 from midwatch.core.actor import Actor
 from midwatch.core.written.values import seconds_of
+from midwatch.gitops import incidents
 from midwatch.gitops.schema.common import NOBODY
 from midwatch.people import actions as people
 from midwatch.people.managed import Mark
@@ -59,7 +60,13 @@ class Writer:
             "StatusPage": self._write_status_page,
             "Runbook": self._write_runbook,
         }
+        if kind in incidents.KINDS:
+            self.objects[kind, name] = incidents.write(kind, name, spec, self._any, self.by, mark)
+            return
         self.objects[kind, name] = writers[kind](name, spec, names, mark)
+
+    def _any(self, kind: str, name: str) -> Managed:
+        return self.objects[kind, name]
 
     def bind(self, kind: str, name: str, spec: Spec, names: Sequence[str], mark: Mark) -> None:
         """What can only be written when policies and services are all there."""

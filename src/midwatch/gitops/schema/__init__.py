@@ -25,6 +25,16 @@ from midwatch.core.written.values import (
 )
 from midwatch.gitops.schema.api import API_VERSION
 from midwatch.gitops.schema.duty import POLICY, SCHEDULE, finish_policy, finish_schedule
+from midwatch.gitops.schema.incidents import (
+    DECLARATION_RULE,
+    INCIDENT_ROLE,
+    INCIDENT_TYPE,
+    SEVERITY,
+    finish_role,
+    finish_rule,
+    finish_severity,
+    finish_type,
+)
 from midwatch.gitops.schema.pages import STATUS_PAGE, finish_status_page
 from midwatch.gitops.schema.people import TEAM, USER, finish_team, finish_user
 from midwatch.gitops.schema.runbooks import RUNBOOK, finish_runbook
@@ -61,6 +71,10 @@ KINDS: Final = {
         Kind("Source", SOURCE, finish_source),
         Kind("StatusPage", STATUS_PAGE, finish_status_page),
         Kind("Runbook", RUNBOOK, finish_runbook),
+        Kind("Severity", SEVERITY, finish_severity),
+        Kind("IncidentRole", INCIDENT_ROLE, finish_role),
+        Kind("IncidentType", INCIDENT_TYPE, finish_type),
+        Kind("DeclarationRule", DECLARATION_RULE, finish_rule),
     )
 }
 

@@ -56,6 +56,7 @@ urlpatterns = [
     path("settings/incidents", settings.overview, name="settings"),
     path("settings/incidents/severity", settings.change_severity, name="change-severity-rule"),
     path("settings/incidents/types", settings.add_type, name="add-type"),
+    path("settings/incidents/types/<int:pk>/tasks", settings.change_type_tasks, name="type-tasks"),
     path("settings/incidents/types/<int:pk>/remove", settings.remove_type, name="remove-type"),
     path("settings/incidents/roles", settings.add_role, name="add-role"),
     path("settings/incidents/roles/<int:pk>/remove", settings.remove_role, name="remove-role"),

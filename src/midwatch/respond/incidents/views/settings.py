@@ -17,17 +17,19 @@ from django.views.decorators.http import require_POST, require_safe
 
 from midwatch.catalog.models import Service
 from midwatch.core.actor import Actor
+from midwatch.core.text import whole_number
 from midwatch.people.models import Team
 from midwatch.people.queries import actor_of
 from midwatch.people.viewing import viewer
 from midwatch.respond.incidents.actions import add_stakeholder as write_stakeholder
 from midwatch.respond.incidents.actions import remove_stakeholder as take_stakeholder_off
 from midwatch.respond.incidents.actions import settings as actions
-from midwatch.respond.incidents.duties import Duty
+from midwatch.respond.incidents.duties import DC, Duty
 from midwatch.respond.incidents.models import DeclarationRule, IncidentRole, IncidentType, Severity, Stakeholder
 from midwatch.respond.incidents.queries import severity_rules
 from midwatch.respond.incidents.views.common import NUMBER_MAX, service, team, whole_in
 
+TASKS_TEXT_MAX = 10_000
 CHOICES_MAX = 500
 # What each duty is, in the page's words.
 DUTIES = {
@@ -104,9 +106,31 @@ def change_severity(request: HttpRequest, by: Actor) -> None:
 def add_type(request: HttpRequest, by: Actor) -> None:
     given = request.POST
     is_private = given.get("private") == "1"
-    actions.add_type(
-        given.get("name", ""), given.get("title", ""), given.get("description", ""), by, is_private=is_private
+    fields = actions.TypeFields(
+        given.get("title", ""), given.get("description", ""), _tasks(given.get("tasks", "")), is_private
     )
+    actions.add_type(given.get("name", ""), fields, by)
+
+
+def _tasks(text: str) -> list[actions.TypeTask]:
+    """One a line: what is to be done, and after bars the role and its minutes. Raises ValueError with a sentence."""
+    found = []
+    for line in text[:TASKS_TEXT_MAX].splitlines():
+        title, role, minutes, *more = [*(part.strip() for part in line.split("|")), "", ""][:4]
+        if not line.strip():
+            continue
+        length = whole_number(minutes) if minutes else None
+        if (minutes and length is None) or any(more):
+            raise ValueError(f"{line[:80]!r}: write what is to be done, | and the role, | and whole minutes")
+        found.append(actions.TypeTask(title, role.lower() or DC, length))
+    return found
+
+
+@_act
+def change_type_tasks(request: HttpRequest, by: Actor, *, pk: int) -> None:
+    """`tasks`: what incidents of the type open at once, one a line."""
+    found = get_object_or_404(IncidentType, pk=min(pk, NUMBER_MAX))
+    actions.change_type_tasks(found, _tasks(request.POST.get("tasks", "")), by)
 
 
 @_act
