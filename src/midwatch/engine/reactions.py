@@ -22,6 +22,7 @@ from midwatch.core.actor import ENGINE, Actor
 from midwatch.core.guard import guarded
 from midwatch.core.models import OutboxEvent
 from midwatch.core.rows import insert_rows
+from midwatch.core.statements import Update
 from midwatch.engine import execution_lines, remedies
 from midwatch.learn.postmortems import actions as postmortems
 from midwatch.learn.postmortems.actions.publishing import external_text, notices_of
@@ -40,6 +41,12 @@ from midwatch.respond.statuspage.actions import sending as subscribers
 
 CLAIMABLE = leases.Claimable(
     lambda now: OutboxEvent.objects.filter(done_at=None, quarantined_at=None, due_at__lte=now).order_by("due_at", "id")
+)
+DONE = Update(
+    lambda pk, claimed_until, now: (
+        OutboxEvent.objects.filter(pk=pk, done_at=None, claimed_until=claimed_until),
+        {"done_at": now, "claimed_until": None},
+    )
 )
 LEASE = timedelta(seconds=10)
 ATTEMPTS_MAX = 8
@@ -257,8 +264,7 @@ def _further(event: OutboxEvent) -> list[OutboxEvent]:
 
 def _in_one_transaction(event: OutboxEvent, further: list[OutboxEvent]) -> list[OutboxEvent]:
     with transaction.atomic():
-        mine = OutboxEvent.objects.filter(pk=event.pk, done_at=None, claimed_until=event.claimed_until)
-        if not mine.update(done_at=clock.now(), claimed_until=None):
+        if not DONE(event.pk, event.claimed_until, clock.now()):
             return []
         follow_up(event)
         insert_rows(further)

@@ -39,16 +39,13 @@ JOINED_TO = Select(
     )[:500]
 )
 LEFT = (DeliveryState.HANDED_OVER, DeliveryState.SENDING)
-
-
-def _alert(alert_id: int) -> Alert | None:
-    return Alert.objects.select_related("service", "team", "acknowledged_by", "resolved_by").filter(pk=alert_id).first()
-
-
-def people_told(alert: Alert) -> dict[int, tuple[User, tuple[str, ...]]]:
-    """Who got a page about it, and by which channels, newest last."""
-    told: dict[int, tuple[User, tuple[str, ...]]] = {}
-    left = (
+ALERT = Select(
+    lambda alert: Alert.objects.select_related("service", "team", "source", "acknowledged_by", "resolved_by").filter(
+        pk=alert
+    )
+)
+CALLED = Select(
+    lambda alert: (
         Delivery.objects.filter(
             Q(state__in=LEFT) | Q(state=DeliveryState.BUNDLED, bundle__state__in=LEFT),
             alert=alert,
@@ -57,7 +54,24 @@ def people_told(alert: Alert) -> dict[int, tuple[User, tuple[str, ...]]]:
         .select_related("user")
         .order_by("id")
     )
-    for delivery in left:
+)
+FOLLOWING = Select(
+    lambda leader: (
+        Escalation.objects.filter(leader=leader, state=EscalationState.JOINED, alert__status=AlertStatus.FIRING)
+        .order_by("alert__priority", "alert_id")
+        .values_list("pk", "alert_id")
+    )
+)
+
+
+def _alert(alert_id: int) -> Alert | None:
+    return next(iter(ALERT(alert_id)), None)
+
+
+def people_told(alert: Alert) -> dict[int, tuple[User, tuple[str, ...]]]:
+    """Who got a page about it, and by which channels, newest last."""
+    told: dict[int, tuple[User, tuple[str, ...]]] = {}
+    for delivery in CALLED(alert.pk):
         user, channels = told.get(delivery.user_id, (delivery.user, ()))
         told[delivery.user_id] = (user, (*[c for c in channels if c != delivery.channel], delivery.channel))
     return told
@@ -273,11 +287,7 @@ def _promote(leader: Escalation, called: Sequence[User] = ()) -> None:
     on where it was: those who were `called` are called for the new one, and the next step keeps its time, or a group
     whose first alerts come and go would never reach level 2.
     """
-    waiting = list(
-        Escalation.objects.filter(leader=leader, state=EscalationState.JOINED, alert__status=AlertStatus.FIRING)
-        .order_by("alert__priority", "alert_id")
-        .values_list("pk", "alert_id")
-    )
+    waiting = FOLLOWING(leader.pk)
     if not waiting:
         return
     now = clock.now()

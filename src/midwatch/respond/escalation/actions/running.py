@@ -443,10 +443,19 @@ def _run_alone(pk: int) -> int:
     return 1
 
 
+OF_ALERTS = Select(
+    lambda alerts: (
+        Escalation.objects.filter(alert_id__in=alerts)
+        .select_related(*RELATED)
+        .order_by("pk")
+        .select_for_update(of=("self",))
+    )
+)
+
+
 def load(alert_ids: Iterable[int]) -> list[Escalation]:
     """Escalations of these alerts, locked, with what `run` needs."""
-    found = Escalation.objects.filter(alert_id__in=list(alert_ids)).select_related(*RELATED).order_by("pk")
-    return unique_escalations(found.select_for_update(of=("self",)))
+    return unique_escalations(OF_ALERTS(list(alert_ids)))
 
 
 def unique_escalations(found: Iterable[Escalation]) -> list[Escalation]:

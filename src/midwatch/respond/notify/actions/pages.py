@@ -43,6 +43,18 @@ REACHED = Update(
         {"handed_over_at": now, "failed_at": None},
     )
 )
+CALLING = Select(
+    lambda alerts: Page.objects.filter(alert_id__in=alerts, state=PageState.RUNNING).select_related("user")
+)
+STOP = Update(
+    lambda pages, state, now: (Page.objects.filter(pk__in=pages), {"state": state, "ended_at": now, "due_at": None})
+)
+CANCEL = Update(
+    lambda pages, now: (
+        Delivery.objects.filter(page__in=pages, state=DeliveryState.WAITING, kind=DeliveryKind.PAGE),
+        {"state": DeliveryState.CANCELLED, "finished_at": now, "receipt_detail": "answered before it left"},
+    )
+)
 RANKS = {"P1": 1, "P2": 2, "P3": 3, "P4": 4, "P5": 5}
 RANK_OTHER = 6  # updates and the like never go before a page
 
@@ -343,16 +355,14 @@ def stop_pages(
     alert_ids: Iterable[int], *, state: str, user: User | None = None, keep_notes: bool = False
 ) -> list[Page]:
     """Stop calling, in the caller's transaction. Returns the pages that were running."""
-    running = Page.objects.filter(alert_id__in=list(alert_ids), state=PageState.RUNNING)
-    if user is not None:
-        running = running.filter(user=user)
-    if keep_notes:
-        running = running.filter(note="")
-    pages = list(running.select_related("user"))
-    Page.objects.filter(pk__in=[page.pk for page in pages]).update(state=state, ended_at=clock.now(), due_at=None)
-    Delivery.objects.filter(page__in=pages, state=DeliveryState.WAITING, kind=DeliveryKind.PAGE).update(
-        state=DeliveryState.CANCELLED, finished_at=clock.now(), receipt_detail="answered before it left"
-    )
+    pages = [
+        page
+        for page in CALLING(list(alert_ids))
+        if (user is None or page.user_id == user.pk) and not (keep_notes and page.note)
+    ]
+    if pages:
+        STOP([page.pk for page in pages], str(state), clock.now())
+        CANCEL([page.pk for page in pages], clock.now())
     return pages
 
 
