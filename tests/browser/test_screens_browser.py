@@ -105,6 +105,7 @@ NOT_SCREENS = {
     "incidents:file": "an attachment",
     "incidents:evidence": "values as text",
     "insights:csv": "for spreadsheets",
+    "backstage:catalog": "for Backstage",
     "runbooks:execution": "of one execution: tests/browser/test_runbook_browser.py",
     **{
         f"runbooks:{name}": "of one runbook: tests/browser/test_runbook_browser.py"

@@ -98,7 +98,7 @@ WEB: dict[str, str] = {
     "actions:list": READ, "actions:create": MEMBER, "actions:detail": READ, "actions:change": MEMBER,
     "actions:act": MEMBER, "actions:issue": MEMBER,
     "actions:debt": MEMBER, "insights:overview": READ, "insights:csv": READ, "insights:shift": READ,
-    "insights:suggest": MEMBER, "objectives:calculator": READ,
+    "insights:suggest": MEMBER, "objectives:calculator": READ, "backstage:catalog": READ,
     "runbooks:list": READ, "runbooks:executions": READ, "runbooks:approvals": READ, "runbooks:execution": READ,
     "runbooks:runbook": READ, "runbooks:create": MEMBER, "runbooks:preview": MEMBER, "runbooks:edit": TEAM,
     "runbooks:start": TEAM, "runbooks:cancel": TEAM, "runbooks:resume": TEAM, "runbooks:act": TEAM,
@@ -114,7 +114,7 @@ OPEN_TO_READ = {
     "chat:hook",
     "status:home", "status:home_slash", "status:look", "status:history", "status:atom", "status:rss", "status:badge",
     "status:notice", "status:api", "status:subscribe", "status:confirm", "status:unsubscribe", "status:management",
-    "objectives:calculator",
+    "objectives:calculator", "backstage:catalog",
     "incidents:declare-by-link", "oncall:calendar", "api:openapi", "api:docs", "api:docs-asset", "healthz", "readyz",
     "metrics", "rundeck:api", "rundeck/monitoring/prometheus",
 }  # fmt: skip

@@ -24,6 +24,7 @@ urlpatterns = [
     path("", include("midwatch.respond.alerts.urls")),
     path("", include("midwatch.respond.alerts.source_urls")),
     path("", include("midwatch.respond.alerts.service_urls")),
+    path("", include("midwatch.api.backstage_urls")),
     path("", include("midwatch.api.chat_urls")),  # before the callbacks of channels, whose pattern takes any provider
     path("", include("midwatch.respond.escalation.urls")),
     path("", include("midwatch.respond.oncall.urls")),
