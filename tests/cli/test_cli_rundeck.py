@@ -45,11 +45,14 @@ def test_applied_twice_is_once_and_what_was_changed_here_stays(world: World, run
     assert KnownAs.objects.get().key == "3b8a6e54-69fb-42b7-b98f-f82e59238478"
     again = run("import", "rundeck", jobs, "--team", "payments", "--apply", "--json")
     assert [one["done"] for one in again.json["runbooks"]] == ["unchanged"]
-    Path(jobs).write_text(TEST_JOB.replace("Test done!", "Done"))
+    Path(jobs).write_text(
+        TEST_JOB.replace("Test done!", "Done") + "  multipleExecutions: true\n  maxMultipleExecutions: '3'\n"
+    )
     changed = run("import", "rundeck", jobs, "--team", "payments", "--apply", "--json")
     assert [one["done"] for one in changed.json["runbooks"]] == ["updated"]
     assert Revision.objects.count() == 2
     runbook.refresh_from_db()
+    assert runbook.concurrency_max == 3
     actions.revise(runbook, "# Mine\n\nBy hand.\n", BY)
     refused = run("import", "rundeck", jobs, "--team", "payments", "--apply", "--json")
     assert refused.code == 1

@@ -215,6 +215,7 @@ def test_import_says_what_became_of_each_job(job: Runbook, world: World, cy: Cal
     assert not Runbook.objects.get(name="test_job").is_trusted  # what comes by the API is its sender's
     made = load("dupeOption=create&uuidOption=remove")["succeeded"][0]
     assert (made["name"], made["id"] == JOB) == ("test_job-2", False)
+    assert Runbook.objects.get(name="test_job-2").current.body.startswith("---\nname: test_job-2\n")  # type: ignore[union-attr]
     assert load("", "- name: x\n")["failed"]
     form = Client().post(
         f"/rundeck/api/39/project/payments/jobs/import?fileformat=json&dupeOption=skip&authtoken={cy.token}",
