@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from executor_world import SECRET, Does
 from midwatch.core.integration import RunnerConfig
+from midwatch.settings import settings
 
 INJECTIONS = [
     "; echo injected",
@@ -92,3 +98,22 @@ def test_time_out_and_cancel(does: Does) -> None:
 def test_another_directory(does: Does) -> None:
     _, heard = does("local", "pwd", settings={"cwd": "/usr/share"})
     assert heard.text() == "/usr/share\n"
+
+
+def test_no_secret_is_left_in_any_file(does: Does) -> None:
+    """Also not of a script that writes it about, locks its files up, and is ended in the middle."""
+    script = 'mkdir -p a/b; echo "$TOKEN" > a/b/c; echo "$TOKEN" > d; chmod 000 a/b/c a/b a d; echo up; sleep 3303'
+    secret = f"{SECRET} {os.getpid()}"
+    outcome, _ = does("local", script, secrets={"TOKEN": secret}, cancel_at="up")
+    assert "cancelled" in outcome.sentence
+    assert not found_below(Path(tempfile.gettempdir()) / f"midwatch-steps-{os.geteuid()}", secret.encode())
+    assert not found_below(settings().data_dir, secret.encode())
+
+
+def found_below(directory: Path, wanted: bytes) -> list[Path]:
+    found = []
+    for path in directory.rglob("*"):
+        with contextlib.suppress(OSError):  # another test's, which is going
+            if path.is_file() and wanted in path.read_bytes():
+                found.append(path)
+    return found

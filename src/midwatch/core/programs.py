@@ -12,7 +12,6 @@ Its output is passed on as it comes, in bounded pieces; whoever takes it slowly 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pwd
 import secrets
@@ -217,22 +216,15 @@ def environment(workdir: str, variables: Mapping[str, str], config: RunnerConfig
     }
 
 
-def _spec(config: RunnerConfig, who: _Who, cwd: str) -> str:
+def _facts(config: RunnerConfig, who: _Who, cwd: str) -> list[str]:
     limits = asdict(config.limits)
     if not who.is_other:  # its processes are counted together with ours
         limits["processes"] = 0 if who.uid == 0 else config.limits.processes + _tasks_of(who.uid)
     needs_hiding = not all(_is_shut(path, who.uid) for path in config.hidden)
     hidden = [path for path in config.hidden if os.path.exists(path)] if needs_hiding else []
-    spec = {
-        "limits": limits,
-        "has_walls": _has_landlock(),
-        "hidden": hidden,
-        "cwd": cwd,
-        "uid": who.uid if who.is_other else None,
-        "gid": who.gid,
-        "groups": os.getgrouplist(who.name, who.gid) if who.is_other else [],
-    }
-    return json.dumps(spec)
+    groups = os.getgrouplist(who.name, who.gid) if who.is_other else []
+    change = (who.uid if who.is_other else None, who.gid, groups)
+    return confine.arguments(limits, change, hidden, cwd, has_walls=_has_landlock())
 
 
 def _tasks_of(uid: int) -> int:
@@ -272,7 +264,7 @@ def run(
     mark = secrets.token_hex(16)
     given = _in_memory(stdin) if stdin else None
     started = subprocess.Popen(
-        [sys.executable, "-I", "-S", confine.__file__, _spec(config, who, cwd), *argv],
+        [sys.executable, "-I", "-S", confine.__file__, *_facts(config, who, cwd), *argv],
         stdin=subprocess.DEVNULL if given is None else given,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
