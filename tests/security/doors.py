@@ -42,7 +42,7 @@ WEB: dict[str, str] = {
     "escalation:create": TEAM, "escalation:policy": READ, "escalation:edit": TEAM, "escalation:delete": TEAM,
     "escalation:bind_service": TEAM, "escalation:team_channel": TEAM,
     "escalation:duty": ADMINISTRATOR, "escalation:landing": ANYONE, "escalation:hook_root": ANYONE,
-    "escalation:hook": ANYONE, "chat:hook": ANYONE,
+    "escalation:hook": ANYONE, "chat:hook": ANYONE, "runbook_hooks:run": ANYONE,
     "oncall:who": READ, "oncall:create": MEMBER, "oncall:schedule": READ, "oncall:take_over": MEMBER,
     "oncall:override": MEMBER, "oncall:cancel_override": MEMBER, "oncall:edit": TEAM, "oncall:delete": TEAM,
     "oncall:calendar": ANYONE,
@@ -111,7 +111,7 @@ WEB: dict[str, str] = {
 }  # fmt: skip
 OPEN_TO_READ = {
     "web:login", "web:access-link", "web:setup", "escalation:landing", "escalation:hook_root", "escalation:hook",
-    "chat:hook",
+    "chat:hook", "runbook_hooks:run",
     "status:home", "status:home_slash", "status:look", "status:history", "status:atom", "status:rss", "status:badge",
     "status:notice", "status:api", "status:subscribe", "status:confirm", "status:unsubscribe", "status:management",
     "objectives:calculator", "backstage:catalog",
@@ -149,9 +149,12 @@ API_ACTS: dict[str, dict[str, Any]] = {
     "save_runbook": {"name": "new", "team": "payments", "body": "# New"}, "start_execution": {},
     "act_on_step": {"reason": "seen"}, "cancel_execution": {}, "resume_execution": {},
     "add_stakeholder": {"kind": "email", "address": "desk@example.com"}, "remove_stakeholder": {},
+    "stop_runbooks": {"reason": "it got worse"}, "release_runbooks": {"reason": "found"}, "end_freeze": {"reason": "over"},
+    "add_freeze": {"reason": "busy", "ends_at": ENDS, "team": "payments"}, "check_runbook": {},
+    "add_trigger": {"name": "nightly", "kind": "schedule", "every_seconds": 3600}, "remove_trigger": {},
 }  # fmt: skip
-DELETES = {"cancel_override"}
-ADMINISTRATORS_ACTS = {"release_hold", "drop_hold", "add_stakeholder", "remove_stakeholder"}
+DELETES = {"cancel_override", "remove_trigger"}
+ADMINISTRATORS_ACTS = {"release_hold", "drop_hold", "add_stakeholder", "remove_stakeholder", "release_runbooks"}
 ADMINISTRATORS_READS = {"list_stakeholders"}  # addresses of people outside
 API_READS = {
     "list_alerts", "get_alert", "list_on_call", "list_schedules", "get_schedule", "list_shifts", "list_overrides",
@@ -162,6 +165,7 @@ API_READS = {
     "list_updates",
     "list_runbooks", "get_runbook", "list_executions", "get_execution", "get_output",
     "list_actions", "get_action", "insights", "list_stakeholders",
+    "runbook_calendar", "runbooks_stopped", "list_freezes", "runbook_trust", "list_triggers",
 }  # fmt: skip
 API_OPEN = {"downtime", "sla", "composed"}  # the calculator: no token, and nothing of this installation
 NAMES = {
@@ -171,7 +175,8 @@ NAMES = {
 }  # fmt: skip
 VALUES = {
     "<int:number>": "1", "<int:pk>": "1", "<int:id>": "1", "<slug:key>": "summary", "<slug:method>": "hook",
-    "<str:token>": "unknown", "<step>": "look", "<act>": "done",
+    "<str:token>": "unknown", "<step>": "look", "<act>": "done", "<slug:trigger>": "nightly",
+
     "<str:provider>": "twilio", "<path:rest>": "sms", "<str:name>": "none.css",
     "<slug:wire_id>": "one", "<slug:provider>": "slack", "<slug:do>": "done", "<path:what>": "summary.json",
     "<slug:act>": "claim",

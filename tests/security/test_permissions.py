@@ -138,6 +138,7 @@ def test_acts_in_the_browser_want_the_csrf_token(doors: Doors) -> None:
             "rundeck:api",
             "chat:hook",
             "api:runner",
+            "runbook_hooks:run",
         }  # nobody is logged in there
         if WEB.get(address.name, READ) == READ or address.name in exempt:
             continue

@@ -35,7 +35,7 @@ from midwatch.integrations.twilio.inbound import signature
 from midwatch.learn.actions.models import ActionItem, ItemIssue
 from midwatch.people.models import ContactMethod, Membership, NotificationRule, Team, User
 from midwatch.people.queries import actor_of
-from midwatch.prepare.runbooks.models import Execution, StepRun
+from midwatch.prepare.runbooks.models import Execution, Probe, StepRun, Trigger
 from midwatch.respond.alerts.actions import acknowledge_alert, resolve_alert
 from midwatch.respond.alerts.models import Alert, Source, TimelineEntry
 from midwatch.respond.escalation.actions import act_on_landing, decline
@@ -432,7 +432,7 @@ class Story:
             StepRun.objects.filter(state="running").aggregate(at=Min("claimed_until"))["at"],
             *(
                 model.objects.aggregate(at=Min("due_at"))["at"]
-                for model in (Promise, Task, UpdateDelivery, Channel, Evidence, TeamPost, ItemIssue)
+                for model in (Promise, Task, UpdateDelivery, Channel, Evidence, TeamPost, ItemIssue, Trigger, Probe)
             ),
         ]
 

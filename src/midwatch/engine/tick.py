@@ -20,6 +20,7 @@ from midwatch.learn.actions.actions import adopt_orphans, prove_due
 from midwatch.learn.actions.actions import remind_due as remind_of_items
 from midwatch.learn.postmortems.actions import remind_due
 from midwatch.prepare.runbooks.actions.probing import begin_rounds
+from midwatch.prepare.runbooks.actions.triggers import fire_due
 from midwatch.respond.alerts import queries as alert_queries
 from midwatch.respond.alerts.actions import resolve_alert, wake_snoozed
 from midwatch.respond.alerts.actions.problems import report_silence
@@ -133,6 +134,10 @@ def remind_of_postmortems() -> int:
     return 0 if hold.gate() is not None else remind_due()
 
 
+def start_scheduled() -> int:
+    return 0 if hold.gate() is not None else fire_due()
+
+
 def look_at_runbooks() -> int:
     return 0 if hold.gate() is not None else begin_rounds()
 
@@ -192,6 +197,7 @@ JOBS: tuple[Job, ...] = (
     Job("shifts in team channels", team_channels.watch_shifts, timedelta(seconds=30)),
     Job("post-mortem reminders", remind_of_postmortems, timedelta(minutes=1)),
     Job("gap warnings", tell_of_gaps, timedelta(minutes=10)),
+    Job("scheduled runbooks", start_scheduled, timedelta(seconds=1)),
     Job("references of runbooks", look_at_runbooks, timedelta(minutes=1)),
     Job("runners", runners.count, timedelta(seconds=10)),
     Job("retention", retention.forget, timedelta(seconds=1)),

@@ -26,6 +26,7 @@ urlpatterns = [
     path("", include("midwatch.respond.alerts.service_urls")),
     path("", include("midwatch.api.backstage_urls")),
     path("", include("midwatch.api.chat_urls")),  # before the callbacks of channels, whose pattern takes any provider
+    path("", include("midwatch.prepare.runbooks.hook_urls")),
     path("", include("midwatch.respond.escalation.urls")),
     path("", include("midwatch.respond.oncall.urls")),
     path("", include("midwatch.respond.statuspage.public_urls")),

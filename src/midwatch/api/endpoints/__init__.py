@@ -17,6 +17,7 @@ from midwatch.api.endpoints import (
     people,
     policies,
     postmortems,
+    runbook_trust,
     runbooks,
     stakeholders,
     uptime,
@@ -42,6 +43,7 @@ def register(api: NinjaAPI) -> None:
     api.add_router("", incident_course.router, tags=["incidents"])
     api.add_router("", incident_updates.router, tags=["incidents"])
     api.add_router("", actions.router, tags=["action items and insights"])
+    api.add_router("", runbook_trust.router, tags=["runbooks"])  # before: `calendar` is no name
     api.add_router("", runbooks.router, tags=["runbooks"])
     api.add_router("", stakeholders.router, tags=["incidents"])
     api.add_router("", uptime.router, tags=["uptime"])

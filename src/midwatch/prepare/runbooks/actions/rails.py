@@ -13,8 +13,10 @@ from midwatch.core import audit, clock
 from midwatch.core.actor import Actor
 from midwatch.core.text import clean
 from midwatch.people.models import Team
+from midwatch.prepare.runbooks.actions.answering import cancel
 from midwatch.prepare.runbooks.models import (
     Brake,
+    Execution,
     Freeze,
     FreezeOverride,
     Permit,
@@ -24,6 +26,7 @@ from midwatch.prepare.runbooks.models import (
 from midwatch.prepare.runbooks.models.trust import REASON_MAX, TARGET_MAX
 from midwatch.prepare.runbooks.queries import rails
 
+CANCELLED_MAX = 1_000
 FREEZE_MAX = timedelta(days=90)
 USES_KEPT = timedelta(days=1)
 
@@ -36,8 +39,7 @@ def _reason(text: str, what: str) -> str:
 
 
 def stop_everything(by: Actor, reason: str, *, cancels_running: bool = False) -> Brake:
-    """Nothing starts by itself and nothing queued begins, until it is released. What runs is left, or cancelled by what
-    follows from the event.
+    """Nothing starts by itself and nothing queued begins, until it is released. What runs is left, or cancelled.
 
     Raises ValueError with a sentence.
     """
@@ -48,12 +50,21 @@ def stop_everything(by: Actor, reason: str, *, cancels_running: bool = False) ->
                 reason=why, cancels_running=cancels_running, who=str(by)[:200], user_id=by.user_id, at=clock.now()
             )
             audit.record(by, "stop everything", "runbooks", "runbooks", {"reason": why, "cancels": cancels_running})
+            if cancels_running:
+                _cancel_all(by, f"everything is stopped: {why}")
     except IntegrityError as error:
         on = rails.brake()
         raise ValueError(
             f"everything is stopped already: {rails.brake_words(on) if on else 'release it first'}"
         ) from error
     return made
+
+
+def _cancel_all(by: Actor, reason: str) -> None:
+    """Those that belong to another one end with it."""
+    under_way = Execution.objects.filter(ended_at=None, parent=None).order_by("number")
+    for execution in list(under_way[:CANCELLED_MAX]):
+        cancel(execution, by, reason)
 
 
 def release_everything(by: Actor, reason: str) -> Brake:

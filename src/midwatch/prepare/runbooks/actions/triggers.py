@@ -30,6 +30,7 @@ LABELS_MAX = 20
 OPTIONS_MAX = 50
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 LEASE = timedelta(seconds=30)
+POST_GAP = timedelta(seconds=5)  # of one webhook; starts an hour are limited beside it
 DUE = leases.Claimable(
     lambda now: (
         Trigger.objects.select_related("runbook")
@@ -61,6 +62,10 @@ class TriggerFields:
 
 class UnknownTokenError(ValueError):
     """No webhook has this token."""
+
+
+class TooOftenError(ValueError):
+    """It was posted to more often than a minute allows."""
 
 
 def create_trigger(name: str, fields: TriggerFields, by: Actor) -> tuple[Trigger, str]:
@@ -259,6 +264,8 @@ def fire_webhook(token: str, given: Mapping[str, Any]) -> Execution:
         raise UnknownTokenError("no webhook has this token: look at the runbook's triggers")
     if not trigger.is_active:
         raise ValueError("this webhook is switched off")
+    if trigger.last_at is not None and clock.now() - trigger.last_at < POST_GAP:
+        raise TooOftenError(f"this webhook was used less than {POST_GAP.seconds} s ago: try again later")
     known = option_names(trigger.runbook)
     options = {name: _text(value) for name, value in given.items() if name in known and value is not None}
     with transaction.atomic():
