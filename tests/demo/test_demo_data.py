@@ -182,3 +182,11 @@ def test_a_finished_incident_has_its_lesson_and_an_item_that_is_late(ask: Any) -
     late = ask("SELECT count(*) FROM actions_actionitem WHERE state = 'open' AND due_on < date('now')")
     assert late[0] >= 1
     assert ask("SELECT count(*) FROM incidents_incident WHERE resolved_at IS NULL") == [1]
+
+
+def test_runbooks_were_carried_out_and_one_waits_for_a_yes(ask: Any) -> None:
+    assert ask("SELECT count(*) FROM runbooks_runbook") == [4]
+    assert ask("SELECT count(*) FROM runbooks_execution WHERE state = 'ok'") == [3]
+    of = "runbooks_execution e JOIN runbooks_runbook r ON r.id = e.runbook_id"
+    assert ask(f"SELECT r.name, e.state FROM {of} WHERE e.state <> 'ok'") == [("slow-payments", "waiting")]
+    assert ask("SELECT count(*) FROM runbooks_feedback") == [3]

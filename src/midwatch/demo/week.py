@@ -18,6 +18,7 @@ from midwatch.demo.company import Company, found
 from midwatch.demo.incidents import RESOLVED_BEFORE, SEARCH_BEFORE, plan_incidents
 from midwatch.demo.postmortems import plan_lesson, plan_postmortem
 from midwatch.demo.replay import Replay, newest
+from midwatch.demo.runbooks import plan_executions, write_runbooks
 from midwatch.intake.records import PING
 from midwatch.people.models import Role, User
 from midwatch.people.queries import actor_of
@@ -161,6 +162,7 @@ def live(password: str, phones_url: str) -> None:
     with wake.using(wake.LocalBus()):
         clock.freeze(ends_at - FOUNDED_BEFORE)
         company = found(password, phones_url)
+        write_runbooks(company)
         _open_page(company, ends_at)
         replay = Replay()
         for happening in WEEK:
@@ -168,6 +170,7 @@ def live(password: str, phones_url: str) -> None:
         _plan_the_rest(replay, company, ends_at)
         _plan_what_is_open(replay, company, ends_at)
         plan_incidents(replay, company, ends_at, lambda case: _alert(company, CASES[case]))
+        plan_executions(replay, company, ends_at, lambda case: _alert(company, CASES[case]))
         _plan_what_clients_read(replay, company, ends_at)
         plan_lesson(replay, company, ends_at - SEARCH_BEFORE)
         plan_postmortem(replay, company, ends_at - RESOLVED_BEFORE, ends_at)
