@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from midwatch.core.integration import RunnerConfig, Task, runners
 from rundeck_jobs import TEST_JOB
 from rundeck_world import JOB
 from server.running import free_port, serving, until
@@ -281,3 +282,29 @@ def scraped(port: int, process: subprocess.Popen[bytes]) -> str:
             return str(answer.read().decode())
     except OSError:
         return ""
+
+
+class Log:
+    """What a step writes."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str, *, stream: str = "stdout", target: str = "") -> None:
+        self.text += text
+
+    def is_cancelled(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(("code", "state"), [("0", "ok"), ("1", "failed")])
+def test_our_own_step_for_a_rundeck_drives_us(ours: Ours, job: str, code: str, state: str) -> None:
+    """Both sides of the same facts: what starts jobs on a Rundeck, and what is started as one."""
+    log = Log()
+    settings = {"url": ours.url, "job": job, "options": {"sleep": "0", "exit_code": code}}
+    secrets = {"RUNDECK_TOKEN": ours.token}
+    task = Task(
+        key="1/1/1", language="text", body="", settings=settings, secrets=secrets, is_trusted=True, timeout_seconds=60
+    )
+    outcome = runners()["rundeck"].run(task, log, RunnerConfig())
+    assert (outcome.state, "Test done!" in log.text) == (state, True), (outcome, log.text)
