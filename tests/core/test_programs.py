@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -205,6 +206,17 @@ def test_what_cannot_be_started_says_so() -> None:
     assert "no-such-program cannot be started" in started.said["stderr"]
     assert started.run("sh", "-c", "true", cwd="/no/such/directory").exit_code == confine.ARGUMENTS_FAILED
     assert "No such file or directory" in started.said["stderr"]
+
+
+def test_what_a_killed_process_left_is_swept_away() -> None:
+    making = "import sys; from midwatch.core import running; sys.stdout.write(running.fresh_directory())"
+    done = subprocess.run([sys.executable, "-c", making], capture_output=True, text=True, check=True)
+    left, own = Path(done.stdout), Path(running.fresh_directory())
+    programs.put(str(left), "variables.yml", "a secret", RunnerConfig())
+    assert running.sweep_directories() >= 1
+    assert not left.exists()
+    assert own.exists(), "its maker is alive"
+    running.remove_directory(str(own))
 
 
 def test_directories_of_steps_cannot_be_listed_by_their_neighbours() -> None:

@@ -65,8 +65,8 @@ def test_who_may(does: Does) -> None:
     argv = {"program": "/usr/bin/printf", "arguments": ["%s|", "a b", "$(id)", "; id"]}
     outcome, heard = does("local", settings=argv, language="text", is_trusted=False, config=named)
     assert heard.text("stdout") == "a b|$(id)|; id|"
-    for settings in ({"program": "/tmp/printf"}, {"interpreter": "./printf"}, {"interpreter": "bash"}):
-        outcome, _ = does("local", "x", settings=settings, is_trusted=False, config=named)
+    for attributes in ({"program": "/tmp/printf"}, {"interpreter": "./printf"}, {"interpreter": "bash"}):
+        outcome, _ = does("local", "x", settings=attributes, is_trusted=False, config=named)
         assert "does not name" in outcome.sentence
     # A dry run does not open a door that the step itself has not.
     dry = {**argv, "dry_run": "echo by a shell"}

@@ -56,8 +56,7 @@ class Patience:
         return why
 
 
-def fresh_directory() -> str:
-    """A private directory for one step. Whoever makes it removes it. Its neighbours cannot list it."""
+def _steps_directory() -> Path:
     root = Path(tempfile.gettempdir()) / f"midwatch-steps-{os.geteuid()}"
     root.mkdir(mode=0o711, exist_ok=True)
     found = root.lstat()
@@ -65,7 +64,30 @@ def fresh_directory() -> str:
         raise PermissionError(f"{root} belongs to somebody else: remove it")
     if found.st_mode & 0o777 != 0o711:
         root.chmod(0o711)
-    return tempfile.mkdtemp(prefix=secrets.token_hex(8), dir=root)
+    return root
+
+
+def fresh_directory() -> str:
+    """A private directory for one step. Whoever makes it removes it. Its neighbours cannot list it."""
+    # Its maker's process stands in the name, so that what a killed one left is known by it.
+    return tempfile.mkdtemp(prefix=f"{_processes()}-{os.getpid()}-{secrets.token_hex(8)}", dir=_steps_directory())
+
+
+def _processes() -> int:
+    """Which numbering of processes is ours: containers that share a directory for temporary files have one each."""
+    return Path("/proc/self/ns/pid").stat().st_ino
+
+
+def sweep_directories() -> int:
+    """Removes what killed processes left of their steps. At the start of whatever runs steps. Returns how many."""
+    count = 0
+    for entry in os.scandir(_steps_directory()):
+        processes, _, rest = entry.name.partition("-")
+        maker = rest.partition("-")[0]
+        if processes == str(_processes()) and maker.isdigit() and not Path(f"/proc/{maker}").exists():
+            remove_directory(entry.path)
+            count += 1
+    return count
 
 
 def remove_directory(path: str) -> None:

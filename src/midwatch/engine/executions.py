@@ -15,7 +15,7 @@ from functools import cache, partial
 
 from django.db import close_old_connections, transaction
 
-from midwatch.core import clock, integration
+from midwatch.core import clock, integration, running
 from midwatch.core.actor import ENGINE
 from midwatch.core.guard import guarded
 from midwatch.core.integration import Outcome, Runner, RunnerConfig
@@ -180,6 +180,7 @@ class Executions:
         self._keeper = threading.Thread(target=self._keep, name="executions-keeper", daemon=True)
 
     def start(self) -> None:
+        guarded("directories that killed steps left", running.sweep_directories, otherwise=0)
         self._claimer.start()
         self._keeper.start()
 

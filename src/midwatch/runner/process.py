@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from midwatch import __version__
-from midwatch.core import clock, logs
+from midwatch.core import clock, logs, running
 from midwatch.core.integration import Runner, RunnerConfig, runners
 from midwatch.core.programs import runner_config
 from midwatch.prepare.runbooks.wire import Hello
@@ -43,6 +43,7 @@ class Means:
 
 def means() -> Means:
     config = runner_config()
+    running.sweep_directories()  # what a killed one left of its steps
     return Means({name: one for name, one in runners().items() if not one.missing(config)}, config)
 
 
