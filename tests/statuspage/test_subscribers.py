@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from status_shop import BY, Shop, settle
 
@@ -25,6 +26,7 @@ from midwatch.respond.statuspage.actions import (
     sending,
     subscribers,
 )
+from midwatch.respond.statuspage.checks import pages_elsewhere_are_told, subscribers_are_reached
 from midwatch.respond.statuspage.models import Subscriber, SubscriberMessage
 
 pytestmark = pytest.mark.postgresql
@@ -295,3 +297,18 @@ def test_a_wrong_link_does_not_say_that_a_page_exists(shop: Shop, post: Post) ->
         answer = Client().get(f"/status/shop/{wrong}/abc")
         assert (answer.status_code, "Shop" in answer.content.decode()) == (404, False)
     assert Client().post(path).status_code == 200, "who has a letter may act on it"
+
+
+def test_the_doctor_says_when_many_addresses_of_a_page_are_dead(shop: Shop) -> None:
+    assert [one.state for one in (subscribers_are_reached(), pages_elsewhere_are_told())] == ["ok", "ok"]
+    with transaction.atomic():
+        for number in range(6):
+            Subscriber.objects.create(
+                page=shop.page,
+                kind="email",
+                address=f"{number}@example.com",
+                state="quarantined",
+                created_at=clock.now(),
+            )
+    found = subscribers_are_reached()
+    assert (found.state, found.sentence) == ("warning", "shop: 6 of 6 in quarantine")

@@ -119,6 +119,30 @@ def test_a_role_is_offered_with_a_brief_and_taken_by_accepting(world: World, as_
     assert cy.post("/incidents/1/roles", {"role": "cm", "user": "cy"}).status_code == 403  # cy leads no more
 
 
+def test_an_offer_is_taken_back_by_who_made_it_or_leads_and_by_nobody_else(world: World, as_: As) -> None:
+    made = declared(world, world.cy)
+    cy, bo = as_(world.cy), as_(world.bo)
+    cy.post("/incidents/1/offers", {"role": "ic", "user": "bo"})
+    offer = made.hand_overs.get()
+    assert bo.post(f"/incidents/1/offers/{offer.pk}/withdraw").status_code == 403
+    offer.refresh_from_db()
+    assert offer.state == HandOverState.OFFERED
+    assert "/withdraw" not in bo.get("/incidents/1").content.decode()
+    assert "/withdraw" in cy.get("/incidents/1").content.decode()
+    cy.post(f"/incidents/1/offers/{offer.pk}/withdraw")
+    offer.refresh_from_db()
+    assert offer.state == HandOverState.WITHDRAWN
+
+
+def test_what_a_private_incident_took_over_does_not_say_which(world: World, as_: As) -> None:
+    made, secret = declared(world, world.cy), declared(world, world.cy)
+    with transaction.atomic():
+        type(secret).objects.filter(pk=secret.pk).update(is_private=True)
+        type(made).objects.filter(pk=made.pk).update(merged_into=secret)
+    assert "It goes on as" in as_(world.cy).get("/incidents/1").content.decode()
+    assert "It goes on as" not in as_(world.vi).get("/incidents/1").content.decode()
+
+
 def test_resolving_goes_through_a_gate_and_closing_comes_after(world: World, as_: As) -> None:
     made = declared(world, world.cy)
     cy = as_(world.cy)

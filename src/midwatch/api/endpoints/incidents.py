@@ -281,7 +281,10 @@ def _answered(request: HttpRequest, number: int, id: int, *, is_accepted: bool) 
 )
 def withdraw_offer(request: HttpRequest, number: int, id: int, wanted: Nothing | None = None) -> Any:
     incident, by = permitted(request, number, Act.OFFER)
-    actions.withdraw_offer(_offer(incident, id), by)
+    offer = _offer(incident, id)
+    if not permits.may_withdraw(caller_of(request), incident, offer):
+        raise ProblemError("forbidden", "only who made the offer, or who leads, takes it back")
+    actions.withdraw_offer(offer, by)
     return shapes.HandOverOut.of(_offer(incident, id))
 
 

@@ -86,6 +86,12 @@ class IncidentOut(Schema):
         return cls(**incident_values(incident))
 
 
+def _successor(incident: Incident) -> int | None:
+    """Of a private one not even the number is told here: who may see it finds it in its own list."""
+    into = incident.merged_into
+    return into.number if into is not None and not into.is_private else None
+
+
 def incident_values(incident: Incident) -> dict[str, Any]:
     return {
         "number": incident.number,
@@ -103,7 +109,7 @@ def incident_values(incident: Incident) -> dict[str, Any]:
         "started_at": incident.started_at,
         "phases": {rung: getattr(incident, f"{rung}_at") for rung in LADDER},
         "lesson": incident.lesson,
-        "merged_into": incident.merged_into.number if incident.merged_into else None,
+        "merged_into": _successor(incident),
         "url": f"{settings().base_url}/incidents/{incident.number}",
     }
 

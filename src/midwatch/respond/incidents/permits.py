@@ -12,7 +12,7 @@ from enum import IntEnum, StrEnum
 from midwatch.people.models import User
 from midwatch.people.queries import is_manager
 from midwatch.respond.incidents.duties import CM, IC
-from midwatch.respond.incidents.models import Incident, RoleHolding
+from midwatch.respond.incidents.models import HandOver, Incident, RoleHolding
 from midwatch.respond.incidents.queries import may_see
 
 
@@ -123,6 +123,11 @@ def may_offer(user: User, incident: Incident, role: str) -> bool:
     if may(user, incident, Act.ROLE):
         return True
     return RoleHolding.objects.filter(incident=incident, user=user, role=role, ended_at=None).exists()
+
+
+def may_withdraw(user: User, incident: Incident, offer: HandOver) -> bool:
+    """Who made it, whose role it is about, or who leads: nobody else's word took it back."""
+    return offer.leaving_id == user.pk or offer.offered_by == str(user)[:200] or may(user, incident, Act.ROLE)
 
 
 def why_not(act: Act) -> str:

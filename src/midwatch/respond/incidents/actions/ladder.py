@@ -65,7 +65,9 @@ def step_back(incident: Incident, phase: str, by: Actor, why: str) -> Incident:
     with transaction.atomic():
         current = Incident.objects.select_for_update().get(pk=incident.pk)
         if current.merged_into_id is not None:
-            raise ValueError(f"{incident} goes on as incident {current.merged_into.number}")  # type: ignore[union-attr]
+            into = current.merged_into
+            known = into is not None and not into.is_private
+            raise ValueError(f"{incident} goes on as {into if known else 'another incident'}")
         was_closed = current.closed_at is not None
         _write(current, phases.without(moments_of(current), phase))
         Incident.objects.filter(pk=current.pk).update(prompted_at=clock.now())

@@ -76,7 +76,10 @@ def decline_role(request: HttpRequest, incident: Incident, by: Actor, *, pk: int
 
 @incident_act(Act.OFFER, "roles")
 def withdraw_offer(request: HttpRequest, incident: Incident, by: Actor, *, pk: int) -> str:
-    actions.withdraw_offer(_offer(incident, pk), by)
+    offer = _offer(incident, pk)
+    if not permits.may_withdraw(viewer(request), incident, offer):
+        raise PermissionDenied(_("Only who made the offer, or who leads, takes it back."))
+    actions.withdraw_offer(offer, by)
     return ""
 
 

@@ -28,7 +28,7 @@ from midwatch.respond.incidents.duties import CM, DC, IC
 from midwatch.respond.incidents.forms import wall_text
 from midwatch.respond.incidents.models import Audience, Entry, HandOver, Incident, Promise, Severity, Task, Update
 from midwatch.respond.incidents.permits import NEEDED
-from midwatch.respond.incidents.queries import Seat, holdings_of, room, seats_of
+from midwatch.respond.incidents.queries import Seat, holdings_of, may_see, room, seats_of
 from midwatch.respond.incidents.queries.similar import changes_near, similar_to
 from midwatch.respond.incidents.views.common import incident_or_404
 from midwatch.respond.oncall.models import Schedule
@@ -129,6 +129,12 @@ def _common(request: HttpRequest, incident: Incident, user: User) -> dict[str, A
 # --- the head ---
 
 
+def _successor(incident: Incident, user: User) -> Incident | None:
+    """What it was merged into, for whoever may see that."""
+    into = incident.merged_into
+    return into if into is not None and may_see(user, into) else None
+
+
 def _head(request: HttpRequest, incident: Incident, user: User) -> dict[str, Any]:
     now = clock.now()
     seats = {seat.role: seat for seat in seats_of(incident)}
@@ -137,6 +143,7 @@ def _head(request: HttpRequest, incident: Incident, user: User) -> dict[str, Any
         "communicator": seats[CM],
         "dues": dues_of(incident, now),
         "rungs": rungs_of(incident),
+        "successor": _successor(incident, user),
         "next_rung": _next_rung(incident),
         "severities": Severity.choices,
         "present": room.present_people(incident),
@@ -248,11 +255,12 @@ def _has_spoken(incident: Incident) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ShownSeat:
-    """`offer`: the role is being offered to somebody. `mine`: the person who looks holds it."""
+    """`offer`: the role is being offered to somebody, and the person who looks may take that back. `mine`: they hold it."""
 
     seat: Seat
     offer: HandOver | None
     is_mine: bool
+    may_withdraw: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +311,7 @@ def _seats(incident: Incident, seats: Sequence[Seat], user: User) -> list[ShownS
             seat,
             offers.get(seat.role),
             seat.held_as == "assigned" and user.pk in {one.pk for one in seat.people},
+            seat.role in offers and permits.may_withdraw(user, incident, offers[seat.role]),
         )
         for seat in seats
     ]

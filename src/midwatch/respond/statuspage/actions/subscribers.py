@@ -123,9 +123,13 @@ def ask_again(subscriber: Subscriber, by: Actor) -> None:
         note(by, "ask subscriber again", current.page, {"subscriber": current.wire_id})
 
 
-def choose_components(subscriber: Subscriber, components: Collection[Component]) -> None:
+def choose_components(subscriber: Subscriber, components: Collection[Component], by: Actor) -> None:
+    """None: about all of the page."""
+    chosen = [one for one in components if one.page_id == subscriber.page_id]
     with transaction.atomic():
-        subscriber.components.set([one for one in components if one.page_id == subscriber.page_id])
+        subscriber.components.set(chosen)
+        detail = {"subscriber": subscriber.wire_id, "components": sorted(one.wire_id for one in chosen)[:100]}
+        note(by, "choose components of subscriber", subscriber.page, detail)
 
 
 def failed_for_good(subscriber_id: int, problem: str, *, is_gone: bool) -> None:

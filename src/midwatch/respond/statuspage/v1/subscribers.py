@@ -56,7 +56,7 @@ def change(asked: Asked, page: Page) -> HttpResponse:
     given = asked.given.get("subscriber", asked.given)
     wanted = listed(given if isinstance(given, dict) else {}, "component_ids")
     if wanted is not None:
-        choose_components(found, _chosen(page, wanted))
+        choose_components(found, _chosen(page, wanted), asked.by)
     return answered(shapes.subscriber(found, Wire(page)))
 
 
