@@ -152,6 +152,8 @@ API_ACTS: dict[str, dict[str, Any]] = {
     "stop_runbooks": {"reason": "it got worse"}, "release_runbooks": {"reason": "found"}, "end_freeze": {"reason": "over"},
     "add_freeze": {"reason": "busy", "ends_at": ENDS, "team": "payments"}, "check_runbook": {},
     "add_trigger": {"name": "nightly", "kind": "schedule", "every_seconds": 3600}, "remove_trigger": {},
+    "override_freeze": {"incident": 1, "reason": "clients wait"}, "allow_automatic": {"is_allowed": True, "reason": "clean"},
+    "decide_proposal": {"accept": False, "reason": "not yet"},
 }  # fmt: skip
 DELETES = {"cancel_override", "remove_trigger"}
 ADMINISTRATORS_ACTS = {"release_hold", "drop_hold", "add_stakeholder", "remove_stakeholder", "release_runbooks"}

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from midwatch.api import running
+from midwatch.api.running import Run, parse_run
 from midwatch.catalog.models import Service
 from midwatch.core import clock
 from midwatch.core.actor import Actor
@@ -105,7 +107,7 @@ class Declare:
 
 
 AlertCommand = Acknowledge | Unacknowledge | Decline | Resolve | Escalate | Snooze | Note | Assign
-Command = AlertCommand | Who | ListOpen | Page | Declare
+Command = AlertCommand | Who | ListOpen | Page | Declare | Run
 LISTED_MAX = 10
 VIEWER = "Your role is viewer: you may look, not act."
 KINDS: Mapping[str, Callable[[str], Any]] = {
@@ -122,7 +124,7 @@ class CommandError(ValueError):
 
 HELP = (
     "Write: ack 12 | no 12 | resolve 12 | snooze 12 2h | escalate 12 | note TEXT to 12 | assign 12 to NAME | "
-    "who TEAM | list | page NAME TEXT | declare SEV2 TITLE"
+    "who TEAM | list | page NAME TEXT | declare SEV2 TITLE | run RUNBOOK"
 )
 _NUMBER = re.compile(r"#?(\d{1,19})")
 _SPLIT = re.compile(r"[\s,;]+")
@@ -168,6 +170,8 @@ def parse(text: str) -> Command:
             return _page(rest)
         case "declare":
             return _declare(rest)
+        case "run":
+            return _run(rest)
         case _:
             return _number_first(verb, rest)
 
@@ -249,6 +253,13 @@ def _page(rest: str) -> Command:
     return Page(target, text.strip()[:TEXT_MAX])
 
 
+def _run(rest: str) -> Command:
+    try:
+        return parse_run(rest)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
 def _declare(rest: str) -> Command:
     found = _SEVERITY.match(rest)
     title = (rest[found.end() :] if found else rest).strip(" \t\n:,")
@@ -267,6 +278,8 @@ def run(command: Command, actor: Actor, user: User | None) -> str:
             return open_words()
         case _ if user is not None and not user.may_act:
             return VIEWER
+        case Run():
+            return running.run(command, actor, user)
         case Page(target=target, text=text):
             kind, row = target_of(target)
             return f"{escalation.page_somebody(text, actor, **{kind: row})} pages {kind} {row}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
+from django.db import transaction
 from django.http import HttpRequest
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
@@ -17,10 +18,13 @@ from midwatch.api.problems import ProblemError, allowed, invalid, not_found
 from midwatch.core import clock
 from midwatch.people.models import Team
 from midwatch.people.queries import may_edit_team
-from midwatch.prepare.runbooks.actions import probing, rails, triggers
-from midwatch.prepare.runbooks.models import Brake, Freeze, Runbook, Trigger
+from midwatch.prepare.runbooks.actions import probing, promoting, rails, triggers
+from midwatch.prepare.runbooks.models import Brake, Freeze, Promotion, Runbook, Trigger
 from midwatch.prepare.runbooks.queries import evidence, trusting, visible_to
 from midwatch.prepare.runbooks.queries import rails as asking
+from midwatch.respond.incidents.actions import timeline
+from midwatch.respond.incidents.models import Incident
+from midwatch.respond.incidents.permits import leads
 
 router = Router()
 ACTS = {"x-acts": True}
@@ -42,6 +46,26 @@ class NewFreeze(Reason):
     ends_at: Moment
     team: Name | None = None
     service: Name | None = None
+
+
+class Override(Reason):
+    incident: Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class Automatic(Reason):
+    is_allowed: bool
+
+
+class Decision(Reason):
+    accept: bool
+
+
+class ProposalOut(Schema):
+    id: int
+    step: str
+    direction: str
+    to_kind: str
+    why: str
 
 
 class NewTrigger(Body):
@@ -90,7 +114,7 @@ class TrustOut(Schema):
     freshness: str
     reasons: list[str]
     waits: str
-    proposals: list[str]
+    proposals: list[ProposalOut]
 
 
 class BrakeOut(Schema):
@@ -236,6 +260,49 @@ def end_freeze(request: HttpRequest, id: int, wanted: Reason) -> Any:
     return _freeze(found)
 
 
+@router.post("/runbooks/freezes/{int:id}/override", response={201: FreezeOut}, openapi_extra=ACTS, summary="As the IC")
+def override_freeze(request: HttpRequest, id: int, wanted: Override) -> Any:
+    """Whoever leads the incident lets runbooks run for it in spite of the freeze; it stands on the incident's timeline."""
+    by = acting(request)
+    if not leads(caller_of(request), wanted.incident):
+        raise ProblemError("forbidden", "only whoever leads the incident may override a freeze for it")
+    found = Freeze.objects.select_related("team", "service").filter(pk=min(id, finding.NUMBER_MAX)).first()
+    if found is None:
+        raise not_found("freeze", id)
+    with transaction.atomic():
+        allowed(lambda: rails.override_freeze(found, wanted.incident, by, wanted.reason))
+        incident = Incident.objects.get(number=wanted.incident)
+        timeline.note(incident, "execution", f"{by} overrode the freeze \u201c{found}\u201d: {wanted.reason}", by)
+    return Status(201, _freeze(found))
+
+
+@router.post(
+    "/runbooks/{slug:name}/automatic", response=dict[str, bool], openapi_extra=ACTS, summary="May it run alone?"
+)
+def allow_automatic(request: HttpRequest, name: str, wanted: Automatic) -> Any:
+    """Whether its `auto` steps run without a person, where its text does not come from configuration as code."""
+    by = acting(request)
+    runbook = _runbook(request, name)
+    _team(request, runbook.team, "let its runbooks run by themselves")
+    decide = rails.allow_automatic if wanted.is_allowed else rails.forbid_automatic
+    allowed(lambda: decide(runbook, by, wanted.reason))
+    return {"is_allowed": asking.may_run_by_itself(runbook)}
+
+
+@router.post(
+    "/runbooks/proposals/{int:id}", response=dict[str, str], openapi_extra=ACTS, summary="Decide on a step's rung"
+)
+def decide_proposal(request: HttpRequest, id: int, wanted: Decision) -> Any:
+    by = acting(request)
+    found = Promotion.objects.select_related("runbook__team").filter(pk=min(id, finding.NUMBER_MAX)).first()
+    if found is None:
+        raise not_found("proposal", id)
+    _team(request, found.runbook.team, "decide about its steps")
+    made = allowed(lambda: promoting.decide(found, by, accept=wanted.accept, reason=wanted.reason))
+    is_left = wanted.accept and made.runbook.is_from_code
+    return {"state": made.state, "next": promoting.word_for_code(made) if is_left else ""}
+
+
 @router.get("/runbooks/{slug:name}/trust", response=TrustOut, summary="Is it proven, is it fresh, why does it wait?")
 def runbook_trust(request: HttpRequest, name: str) -> Any:
     runbook = _runbook(request, name)
@@ -257,7 +324,8 @@ def runbook_trust(request: HttpRequest, name: str) -> Any:
         reasons=list(verdict.reasons),
         waits=asking.why_not_start(asking.Asked(runbook, "schedule")),
         proposals=[
-            f"{one.direction} {one.step} to {one.to_kind}: {one.why}" for one in trusting.open_proposals(runbook)
+            ProposalOut(id=one.pk, step=one.step, direction=one.direction, to_kind=one.to_kind, why=one.why)
+            for one in trusting.open_proposals(runbook)
         ],
     )
 
