@@ -10,7 +10,7 @@ from api_world import World
 from cli_run import Run
 from midwatch.core.actor import Actor
 from midwatch.prepare.runbooks import actions
-from midwatch.prepare.runbooks.models import KnownAs, Revision, Runbook
+from midwatch.prepare.runbooks.models import KnownAs, Revision, Runbook, Trigger
 from rundeck_jobs import TEST_JOB
 
 BY = Actor("Ana", "web")
@@ -71,3 +71,23 @@ def test_a_directory_with_something_wrong_in_it(world: World, run: Run, tmp_path
     assert "--team" in run("import", "rundeck", str(tmp_path), "--apply").err
     assert "no team" in run("import", "rundeck", str(tmp_path), "--team", "nobody").err
     assert "cannot be read" in run("import", "rundeck", str(tmp_path / "gone.yaml")).err
+
+
+def test_a_schedule_is_a_trigger_that_is_turned_off(world: World, run: Run, jobs: str) -> None:
+    Path(jobs).write_text(TEST_JOB + "  timeZone: Europe/Prague\n  schedule: {crontab: '0 30 4 ? * 2-6 *'}\n")
+    said = run("import", "rundeck", jobs, "--team", "payments", "--apply", "--json")
+    assert said.code == 0
+    assert "test_job-schedule" in said.json["notes"][0]
+    made = Trigger.objects.get()
+    assert (made.cron, made.time_zone, made.is_active, made.kind) == (
+        "30 4 * * 1-5",
+        "Europe/Prague",
+        False,
+        "schedule",
+    )
+    assert not run("import", "rundeck", jobs, "--team", "payments", "--apply", "--json").json["notes"]
+    other = TEST_JOB.replace("test_job", "other").replace("3b8a6e54", "4b8a6e54")
+    Path(jobs).write_text(other + "  timeZone: Nowhere/Town\n  schedule: {crontab: '0 30 4 ? * 2-6 *'}\n")
+    said = run("import", "rundeck", jobs, "--team", "payments", "--apply", "--json")
+    assert (said.code, said.json["runbooks"][0]["done"]) == (0, "created")
+    assert "is no trigger" in said.json["notes"][0]

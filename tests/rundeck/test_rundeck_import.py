@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from midwatch.core import foreign
 from midwatch.core.foreign import ForeignError, ForeignFile, as_yaml, documents, opened, xml
 from midwatch.core.integration import ImportedRunbook, Imports, ImportWish, importers, runners
 from midwatch.integrations.rundeck import schedule
@@ -424,8 +425,9 @@ def test_hostile_files_are_refused_and_the_rest_goes_on() -> None:
     assert {origin.partition(",")[0] for origin, _ in found.refused} == {name for name, _ in files[:-1]}
 
 
-def test_an_archive_that_grows_is_not_unpacked() -> None:
-    zeros = archive(**{f"jobs/{n}.yaml": "x" * 5_000_000 for n in range(25)})
+def test_an_archive_that_grows_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign, "UNPACKED_BYTES_MAX", 8_000_000)
+    zeros = archive(**{f"jobs/{n}.yaml": "x" * 3_000_000 for n in range(3)})
     assert len(zeros) < 1_000_000
     with pytest.raises(ForeignError, match="unpacks to more"):
         opened("x.zip", zeros, (".yaml",))

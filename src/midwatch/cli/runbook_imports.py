@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from midwatch.core.integration import ImportedRunbook, Importer, Imports, Import
 from midwatch.people.models import Team
 from midwatch.people.queries import may_edit_team
 from midwatch.prepare.runbooks.actions import Place, take
+from midwatch.prepare.runbooks.actions.triggers import TriggerFields, create_trigger
+from midwatch.prepare.runbooks.models import Runbook, TriggerKind
 
 FILES_MAX = 1_000
 WORDS = {"same": "as it was", "near": "nearly", "manual": "by hand", "dropped": "not taken"}
@@ -28,11 +31,13 @@ def rundeck(args: Namespace) -> int:
     place = _place(args)
     found = importer.read(_files(args.files, importer), ImportWish(args.team, args.service, args.kind))
     refused = list(found.refused)
+    notes = list(found.notes)
     done: dict[str, str] = {}
     if args.to is not None:
         _write(args.to, found, done)
     if args.apply and place is not None:
-        _apply(found, place, done, refused)
+        _apply(found, place, done, refused, notes)
+    found = replace(found, notes=notes)
     show(args, _data(found, done, refused), _lines(args, found, done, refused))
     return 1 if refused else 0
 
@@ -95,14 +100,34 @@ def _write(directory: Path, found: Imports, done: dict[str, str]) -> None:
         raise VerbError(f"{directory} cannot be written ({error.strerror})") from error
 
 
-def _apply(found: Imports, place: Place, done: dict[str, str], refused: list[tuple[str, str]]) -> None:
+def _apply(
+    found: Imports, place: Place, done: dict[str, str], refused: list[tuple[str, str]], notes: list[str]
+) -> None:
     """One transaction a runbook: one that is refused keeps none of the others out."""
     for one in found.runbooks:
         try:
             with transaction.atomic():
-                done[one.name] = take(one, place).word
+                taken = take(one, place)
         except ValueError as error:
             refused.append((one.origin, f"{one.name}: {error}"))
+            continue
+        done[one.name] = taken.word
+        if one.schedule and taken.word == "created":
+            notes.append(_schedule(one, taken.runbook, place))
+
+
+def _schedule(one: ImportedRunbook, runbook: Runbook, place: Place) -> str:
+    """A trigger that is turned off: while Rundeck still runs the job, nobody wants it twice. Returns a sentence."""
+    name = f"{runbook.name[:52]}-schedule"
+    fields = TriggerFields(
+        runbook, TriggerKind.SCHEDULE, is_active=False, cron=one.schedule, time_zone=one.time_zone or "UTC"
+    )
+    try:
+        with transaction.atomic():
+            create_trigger(name, fields, place.by)
+    except ValueError as error:
+        return f"{runbook.name}: its schedule ({one.schedule} {one.time_zone}) is no trigger: {error}."
+    return f"{runbook.name}: its schedule is the trigger {name}, which is turned off: turn it on when Rundeck's is off."
 
 
 def _data(found: Imports, done: dict[str, str], refused: list[tuple[str, str]]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class ImportWish:
 @dataclass(frozen=True, slots=True)
 class ImportedRunbook:
     """`name`: a slug, unique within one import. `text`: Markdown with front matter. `key`: its lasting id there, `group`: its
-    folder there, `origin`: the file. `schedule`: five fields of cron, for whoever makes a trigger of it."""
+    folder there, `origin`: the file. `schedule`: five fields of cron, in `time_zone`, for whoever makes a trigger of it."""
 
     name: str
     title: str
@@ -44,6 +44,7 @@ class ImportedRunbook:
     mapped: Sequence[Mapped]
     is_active: bool = True
     schedule: str = ""
+    time_zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class Draft:
     mapped: list[Mapped] = field(default_factory=list)
     concurrency: int = 1
     schedule: str = ""
+    time_zone: str = ""
     is_active: bool = True
 
     def note(self, part: str, word: MappedWord, note: str = "") -> None:

@@ -62,6 +62,7 @@ def read(files: Sequence[ForeignFile], wish: ImportWish) -> Imports:
                 mapped=draft.mapped,
                 is_active=draft.is_active,
                 schedule=draft.schedule,
+                time_zone=draft.time_zone,
             )
         )
     return Imports(made, found.refused, found.notes)

@@ -172,7 +172,7 @@ def _plan(value: Mapping[str, Any], made: Draft) -> None:
     zone = word(value, "timeZone", 60)
     off = "" if flag(value, "scheduleEnabled", default=True) else "; it was turned off in Rundeck"
     shown = f"`{found.cron}`{f' ({zone})' if zone else ''}"
-    made.schedule = found.cron
+    made.schedule, made.time_zone = found.cron, zone
     made.said.append(
         f"Rundeck started it by the schedule `{found.quartz}`" + (f", in cron's words {shown}." if found.cron else ".")
     )
