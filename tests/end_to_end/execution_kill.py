@@ -81,6 +81,7 @@ class Found:
     waits_lost: int = 0
     in_doubt: int = 0
     repeated: int = 0  # steps that may be run twice, and were
+    lease_left_min: float = LEASE_SECONDS
     late_seconds_max: float = 0.0  # after a lease ran out, while an engine was up
     seconds: float = 0.0
 
@@ -88,7 +89,8 @@ class Found:
         return (
             f"executions={self.executions} kills={self.kills} doubled={len(self.doubled)} lost={len(self.lost)} "
             f"not_ended={len(self.not_ended)} waits_lost={self.waits_lost} in_doubt={self.in_doubt} "
-            f"repeated={self.repeated} taken_over_late_by={self.late_seconds_max:.2f}s took={self.seconds:.0f}s"
+            f"repeated={self.repeated} taken_over_late_by={self.late_seconds_max:.2f}s "
+            f"lease_left_min={self.lease_left_min:.2f}s took={self.seconds:.0f}s"
         )
 
 
@@ -100,6 +102,7 @@ class Observer:
         self._up_since: float | None = None
         self._stop = threading.Event()
         self.late_max = 0.0
+        self.shortest = LEASE_SECONDS  # that was left of a lease, to show that some ran low
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -121,6 +124,7 @@ class Observer:
                 if until is not None and self._up_since == up_since:
                     due = datetime.fromisoformat(until).replace(tzinfo=UTC).timestamp()
                     self.late_max = max(self.late_max, time.time() - max(due, up_since))
+                    self.shortest = min(self.shortest, due - time.time())
 
 
 def rows(path: Path, query: str) -> list[Any]:
@@ -165,7 +169,7 @@ def run(directory: Path, *, executions: int, kills: int, seed: int) -> Found:
     finally:
         observer.stop()
         midwatch.stop(signal.SIGTERM)
-    found.late_seconds_max = observer.late_max
+    found.late_seconds_max, found.lease_left_min = observer.late_max, observer.shortest
     found.seconds = time.monotonic() - began
     _judge(found, database, ledger)
     shutil.rmtree(shared)

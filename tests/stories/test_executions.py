@@ -17,6 +17,7 @@ from midwatch.people.queries import actor_of
 from midwatch.prepare.runbooks import actions
 from midwatch.prepare.runbooks.actions import claiming
 from midwatch.prepare.runbooks.models import Approval, Execution, LogChunk, Runbook, StepRun
+from midwatch.prepare.runbooks.queries.queue import queued_steps, steps_by_state
 from midwatch.respond.incidents import actions as incidents
 from midwatch.respond.incidents.models import Entry
 from stories.story import Story
@@ -288,6 +289,7 @@ def test_one_step_of_a_runbook_runs_at_a_time(story: Story, machine: Machine) ->
         actions.start(book, {}, ana(story))
     assert len(claiming.claim("node", limit=5)) == 1
     assert claiming.claim("node", limit=5) == []
+    assert (steps_by_state()["queued"], steps_by_state()["running"], len(queued_steps())) == (2, 1, 2)
     actions.save_runbook(book.name, actions.RunbookFields(team=book.team, title="Disk full", concurrency_max=2), CLI)
     assert len(claiming.claim("node", limit=5)) == 1
 

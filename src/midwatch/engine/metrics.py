@@ -25,3 +25,6 @@ CLOCK_STEPS = Counter("midwatch_clock_steps", "Steps of the clock that an engine
 FORGOTTEN = Counter("midwatch_retention_rows", "Rows that were old and are gone.")
 RUNNERS = Gauge("midwatch_runners", "Runners on other machines, by state.", ["state"])
 STRANDED = Gauge("midwatch_steps_stranded", "Steps that wait for a runner, and none that is alive takes them.")
+STEPS = Gauge(
+    "midwatch_runbook_steps", "Steps of runbooks that are due and queued, running, or wait for somebody.", ["state"]
+)

@@ -21,7 +21,7 @@ from midwatch.core.statements import Select
 from midwatch.engine import hold, metrics
 from midwatch.engine.models import Chore, Node
 from midwatch.people.actions import forget_old_access
-from midwatch.prepare.runbooks.actions import rails
+from midwatch.prepare.runbooks.actions import claiming, rails
 from midwatch.respond.alerts.actions import retention as alerts
 from midwatch.respond.escalation.actions import retention as escalation
 from midwatch.respond.notify.actions import retention as notify
@@ -39,6 +39,7 @@ TESTS_KEPT = timedelta(days=30)
 DONE_KEPT = timedelta(days=2)
 NODES_KEPT = timedelta(days=30)
 LOOSE_FILES_KEPT = timedelta(days=1)
+CHUNKS = 100  # of the output of steps, in one transaction: up to 6 MiB
 FILES = 5  # in one transaction: up to 50 MiB
 
 
@@ -103,6 +104,7 @@ def _work(now: datetime) -> Iterator[Callable[[], int]]:
     yield lambda: alerts.forget_maintenance(old, ROWS)
     yield lambda: catalog.forget_changes(old, ROWS)
     yield lambda: rails.forget_target_uses(ROWS)
+    yield lambda: claiming.forget_output(old, CHUNKS)
     yield lambda: oncall.forget_overrides(old, ROWS)
     yield lambda: sending.forget_messages(now - sending.KEPT, ROWS)
     yield lambda: subscribers.forget(ROWS)

@@ -20,6 +20,7 @@ from midwatch.core.sqlite import cache
 from midwatch.engine import canary, canary_metrics, clock_steps, hold, metrics, peers
 from midwatch.engine.models import Node
 from midwatch.engine.tick import lateness
+from midwatch.prepare.runbooks.queries.queue import steps_by_state
 from midwatch.respond.notify.actions.claiming import OUTSTANDING
 from midwatch.respond.notify.models import Delivery
 from midwatch.settings import settings
@@ -148,6 +149,8 @@ class Watch:
         counts = dict(waiting.values_list("channel").annotate(Count("pk")))
         for channel in integration.channels():
             metrics.DELIVERIES_WAITING.labels(channel).set(counts.get(channel, 0))
+        for state, count in steps_by_state().items():
+            metrics.STEPS.labels(state).set(count)
 
     def _learn_clock(self) -> None:
         """On PostgreSQL the time is the database's. A jump of this machine's clock is seen against the monotonic one."""

@@ -33,6 +33,8 @@ from midwatch.prepare.runbooks.options import from_stored
 from midwatch.prepare.runbooks.queries.rails import may_run_by_itself
 
 DUE = Select(lambda now: Execution.objects.filter(due_at__lte=now).order_by("due_at").values_list("pk", flat=True)[:50])
+ROWS = Select(lambda execution: StepRun.objects.filter(execution_id=execution).order_by("position"))
+SWITCHES = Select(lambda runbook: StepSwitch.objects.filter(runbook_id=runbook).values_list("step", "reason"))
 RUNBOOK = "runbook"  # the executor that starts another runbook
 
 
@@ -43,7 +45,7 @@ def hold(pk: int) -> Execution:
 
 
 def rows_of(execution: Execution) -> list[StepRun]:
-    rows = list(StepRun.objects.filter(execution=execution).order_by("position"))
+    rows: list[StepRun] = list(ROWS(execution.pk))
     for row in rows:
         row.execution = execution
     return rows
@@ -80,13 +82,15 @@ def fact_of(row: StepRun) -> machine.StepFacts:
     return _facts(shown.document_of(row.execution).step(row.step), row, "")
 
 
-def advance(execution: Execution, now: datetime | None = None) -> None:
-    """Until somebody is waited for, or the end. In a transaction that holds the execution (`hold`)."""
+def advance(execution: Execution, now: datetime | None = None, rows: Sequence[StepRun] | None = None) -> None:
+    """Until somebody is waited for, or the end. In a transaction that holds the execution (`hold`).
+
+    `rows`: its steps, when they were read in this transaction and every change was written through `write`.
+    """
     now = now or clock.now()
     document = shown.document_of(execution)
-    off = dict(StepSwitch.objects.filter(runbook_id=execution.runbook_id).values_list("step", "reason"))
-    off = {step: f"turned off: {reason}" for step, reason in off.items()}
-    rows = rows_of(execution)
+    off = {step: f"turned off: {reason}" for step, reason in SWITCHES(execution.runbook_id)}
+    rows = rows_of(execution) if rows is None else rows
     run = machine.Run(
         options=from_stored(execution.options),
         kind=execution.kind,

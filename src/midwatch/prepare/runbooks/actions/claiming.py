@@ -60,6 +60,11 @@ LOST = Select(
         .values_list("pk", "execution_id")[:50]
     )
 )
+RUNNING = Select(
+    lambda: StepRun.objects.filter(state="running", claimed_until__isnull=False).values_list(
+        "execution__runbook_id", "targets"
+    )
+)
 MayTake = Callable[[StepRun], bool]
 
 
@@ -102,10 +107,9 @@ def claim(by: str, *, limit: int, may_take: MayTake = for_engine, lease: timedel
 
 def _choose(rows: Sequence[StepRun], limit: int, now: datetime) -> list[StepRun]:
     """Those that no limit keeps back."""
-    running = StepRun.objects.filter(state=StepState.RUNNING, claimed_until__isnull=False)
     busy: dict[int, int] = {}
     targets: set[str] = set()
-    for runbook_id, used in running.values_list("execution__runbook", "targets"):
+    for runbook_id, used in RUNNING():
         busy[runbook_id] = busy.get(runbook_id, 0) + 1
         targets |= set(used)
     taken: list[StepRun] = []
@@ -275,7 +279,8 @@ def finish(step_run: int, fence: int, outcome: Outcome) -> bool:
         if execution_id is None:
             return False
         execution = carrying.hold(execution_id)
-        row = next(one for one in carrying.rows_of(execution) if one.pk == step_run)
+        rows = carrying.rows_of(execution)
+        row = next(one for one in rows if one.pk == step_run)
         if row.fence != fence or row.state != StepState.RUNNING:
             return False
         settled = machine.ran(
@@ -288,7 +293,7 @@ def finish(step_run: int, fence: int, outcome: Outcome) -> bool:
         )
         said = _said(row, settled, outcome)
         _settle(row, settled, now, said)
-        carrying.advance(execution, now)
+        carrying.advance(execution, now, rows)
     return True
 
 
@@ -397,8 +402,9 @@ def _lose(execution: Execution, row: StepRun, now: datetime, why: str) -> None:
     carrying.advance(execution, now)
 
 
-def queue_length() -> tuple[int, int]:
-    """Steps that are queued and due, and those that run."""
-    now = clock.now()
-    queued = StepRun.objects.filter(state=StepState.QUEUED, due_at__lte=now).count()
-    return queued, StepRun.objects.filter(state=StepState.RUNNING).count()
+def forget_output(before: datetime, limit: int) -> int:
+    """What steps wrote before, the oldest first; the executions and what became of them stay. How many pieces went."""
+    with transaction.atomic():
+        oldest = LogChunk.objects.order_by("pk").values_list("pk", "at")[:limit]
+        count, _ = LogChunk.objects.filter(pk__in=[pk for pk, at in oldest if at < before]).delete()
+    return count
