@@ -193,7 +193,7 @@ def audit(
                 found.append(f"answered {answer.status if answer else 'nothing'}")
             if pictures is not None:
                 pictures.mkdir(parents=True, exist_ok=True)
-                name = path.strip("/").replace("/", "-").replace("?", "_") or "now"
+                name = path.split("?", maxsplit=1)[0].strip("/").replace("/", "-") or "now"
                 sight.page.screenshot(path=pictures / f"{name}-{screen.name}.png", full_page=True)
             faults += [f"{path} on {screen.name}: {fault}" for fault in found]
     return faults

@@ -3,13 +3,11 @@ by keys, and what a step writes as it comes."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.db import transaction
-from harness import DESKTOP_LIGHT, PHONE_DARK, PHONE_LIGHT, audit, axe, looking
+from harness import DESKTOP_DARK, DESKTOP_LIGHT, PHONE_DARK, PHONE_LIGHT, audit, axe, looking
 from playwright.sync_api import Browser, Page, expect
 from serving import Streaming, session, streaming
 
@@ -23,7 +21,7 @@ from midwatch.prepare.runbooks.models import Execution, StepRun, StepState
 from runbook_world import FULL_BODY, make_execution, make_runbook
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-PICTURES = Path(os.environ["PICTURES_DIR"]) if "PICTURES_DIR" in os.environ else None
+BOTH = (PHONE_LIGHT, DESKTOP_DARK)
 OUTPUT = "\x1b[1;32mPLAY [web]\x1b[0m\n" + "".join(
     f"\x1b[3{n % 8}mline {n}\x1b[0m of \x1b[4{n % 8}mmany\x1b[0m\n" for n in range(60)
 )
@@ -54,7 +52,7 @@ def step_of(execution: Execution, name: str) -> StepRun:
     return StepRun.objects.get(execution=execution, step=name)
 
 
-@pytest.mark.slow  # seventeen screens, four times
+@pytest.mark.slow  # twenty screens, twice
 def test_every_page_on_every_screen(browser: Browser, url: str, world: World) -> None:
     execution = begin(world)
     cy, bo = actor_of(world.cy, "web"), actor_of(world.bo, "web")
@@ -74,14 +72,15 @@ def test_every_page_on_every_screen(browser: Browser, url: str, world: World) ->
     for path in (
         "/runbooks", "/runbooks/restart-checkout", "/runbooks/wiki", "/runbooks/restart-checkout/edit", "/new-runbook",
         "/runbooks/restart-checkout/history", "/runbooks/restart-checkout/start", "/executions", "/approvals", "/secrets",
+        "/runners", "/settings/runbooks", "/",
         "/runbooks/restart-checkout/start?option.host=db1&kind=dry_run",
         f"/executions/{execution.number}", f"/executions/{execution.number}?step=look",
         f"/executions/{running.number}", f"/executions/{running.number}?step=look", f"/executions/{running.number}?step=check",
         f"/executions/{running.number}?step=restart&q=line",
     ):  # fmt: skip
-        faults += audit(browser, url, path, session(world.bo), pictures=PICTURES)
+        faults += audit(browser, url, path, session(world.bo), screens=BOTH)
     actions.approve(step, bo, "approved", digest=step.digest)
-    faults += audit(browser, url, f"/executions/{execution.number}", session(world.vi))
+    faults += audit(browser, url, f"/executions/{execution.number}", session(world.vi), screens=BOTH)
     assert not faults, "\n".join(faults)
 
 
@@ -90,7 +89,7 @@ def test_two_people_do_it_and_a_third_one_looks(browser: Browser, live: Streamin
     make_runbook(world, body=FULL_BODY)
     with (
         looking(browser, PHONE_LIGHT, live.url, session(world.cy)) as starts,
-        looking(browser, DESKTOP_LIGHT, live.url, session(world.bo)) as approves,
+        looking(browser, DESKTOP_LIGHT, live.url, session(world.bo), screens=BOTH) as approves,
         looking(browser, PHONE_DARK, live.url, session(world.vi)) as looks,
     ):
         page = starts.page

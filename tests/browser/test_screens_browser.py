@@ -80,6 +80,8 @@ PAGES: dict[str, tuple[str, ...]] = {
     "runbooks:executions": ("", "?state=failed"),
     "runbooks:approvals": ("",),
     "runbooks:secrets": ("",),
+    "runbooks:runners": ("",),
+    "runbooks:rails": ("",),
     "runbooks:create": ("",),
     "insights:overview": ("", "?days=7&team=payments"),
     "insights:shift": ("",),

@@ -35,6 +35,7 @@ OURS = {
     "role", "status", "impact", "old_status", "new_status", "wire_id", "stage", "provider", "state", "access_digest",
     "template_name", "sha256", "text_digest", "step",
 }  # fmt: skip
+PARSED = {("Revision", "body")}  # executions are made from what it says, and it is never changed
 NAMES_THAT_ARE_TEXT = {"ApiToken", "Layer", "PolicyStep", "Node"}
 HOSTILE_JSON: dict[str, Any] = {
     "labels": {EVIL: EVIL, "severity": EVIL},
@@ -60,6 +61,8 @@ def fill_with_evil() -> None:
             if isinstance(field, models.JSONField):
                 if field.name in HOSTILE_JSON:
                     values[field.name] = HOSTILE_JSON[field.name]
+            elif (model.__name__, field.name) in PARSED:
+                continue
             elif isinstance(field, models.CharField | models.TextField) and not field.choices and not is_ours:
                 values[field.name] = EVIL[: field.max_length or 1_000]
         if values and model.__name__ not in {"LoginFailures", "AccessLink", "Applied"}:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from midwatch.prepare.runbooks.document import Step
+from midwatch.prepare.runbooks.freshness import Freshness
 from midwatch.prepare.runbooks.models import ExecutionKind, ExecutionState, StepKind, StepState
 from midwatch.prepare.runbooks.queries import Proof
 from midwatch.web.templatetags.ui import Look, icon, spell, text
@@ -114,6 +115,22 @@ def proof_badge(proof: Proof | None) -> SafeString:
     return SafeString(
         f'<span class="badge proof tone-{tone}">{icon(picture)}<span>{text(proof.sentence)}</span></span>'
     )
+
+
+FRESHNESS: Mapping[str, Look] = {
+    "ageing": Look(_("Ageing"), "hourglass", "warn"),
+    "stale": Look(_("Stale"), "alert-triangle", "danger"),
+}
+
+
+@register.simple_tag
+def freshness_badge(found: Freshness | None) -> SafeString:
+    """Nothing for a fresh one; the reasons as its title."""
+    look = FRESHNESS.get(found.state) if found is not None else None
+    if found is None or look is None:
+        return SafeString("")
+    said = f'<span class="badge tone-{look.tone}" title="{text(found.sentence)}">'
+    return SafeString(f"{said}{icon(look.icon)}<span>{text(look.word)}</span></span>")
 
 
 @register.simple_tag

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -25,6 +26,8 @@ from midwatch.prepare.runbooks.document import Document, DocumentError, Step, pa
 from midwatch.prepare.runbooks.models import Revision, Runbook, StepSwitch
 from midwatch.prepare.runbooks.queries import Proof, evidence, evidence_of_steps
 from midwatch.prepare.runbooks.queries.listing import ExecutionFilter, executions
+from midwatch.prepare.runbooks.queries.trusting import freshness_of, open_proposals
+from midwatch.prepare.runbooks.views.acting import leads
 from midwatch.prepare.runbooks.views.common import runbook_or_404
 from midwatch.prepare.runbooks.views.listing import execution_rows
 
@@ -51,7 +54,8 @@ def runbook_page(request: HttpRequest, name: str) -> HttpResponse:
     context: dict[str, Any] = {
         "runbook": runbook,
         "may_edit": may_edit_team(user, runbook.team),
-        "may_start": permits.may(user, runbook, permits.Act.START) and runbook.is_active,
+        "may_start": runbook.is_active and _may_start(user, runbook, whole_number(request.GET.get("incident", ""))),
+        "started_for": _started_for(request),
         "may_write": may_edit_team(user, runbook.team) and not runbook.is_from_code,
     }
     if not runbook.is_link:
@@ -59,10 +63,22 @@ def runbook_page(request: HttpRequest, name: str) -> HttpResponse:
         context |= {
             **document_context(runbook),
             "proof": evidence(runbook),
+            "freshness": freshness_of(runbook),
+            "proposals": open_proposals(runbook),
             "execution_rows": execution_rows(list(found)),
             "revisions": list(Revision.objects.filter(runbook=runbook).defer("body").order_by("-number")[:5]),
         }
     return render(request, "runbooks/runbook.html", context)
+
+
+def _may_start(user: User, runbook: Runbook, incident: int | None) -> bool:
+    return permits.may(user, runbook, permits.Act.START, incident_number=incident, leads=leads)
+
+
+def _started_for(request: HttpRequest) -> str:
+    """The alert or incident that somebody came from goes on to the start page."""
+    given = {name: whole_number(request.GET.get(name, "")) for name in ("alert", "incident")}
+    return urlencode({name: number for name, number in given.items() if number is not None})
 
 
 def document_context(runbook: Runbook) -> dict[str, Any]:

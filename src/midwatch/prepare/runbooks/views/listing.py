@@ -16,9 +16,11 @@ from midwatch.catalog.models import Service
 from midwatch.core.text import clean
 from midwatch.people.models import Team
 from midwatch.people.viewing import editable_teams, viewer
+from midwatch.prepare.runbooks.freshness import Freshness
 from midwatch.prepare.runbooks.models import Execution, Runbook, RunbookType
 from midwatch.prepare.runbooks.queries import Proof, evidence_of
 from midwatch.prepare.runbooks.queries.listing import RunbookFilter, runbooks, under_way, wanted_steps
+from midwatch.prepare.runbooks.queries.trusting import freshness_of_many
 
 PAGE_SIZE = 50
 CHOICES_MAX = 500
@@ -30,6 +32,7 @@ STATES = ("", "off", "all")
 class Row:
     runbook: Runbook
     proof: Proof | None  # None: a link
+    freshness: Freshness | None
 
 
 def filters_from(query: QueryDict) -> RunbookFilter:
@@ -44,11 +47,12 @@ def runbook_list(request: HttpRequest) -> HttpResponse:
     user = viewer(request)
     filters = filters_from(request.GET)
     page = Paginator(runbooks(user, filters), PAGE_SIZE).get_page(request.GET.get("page"))
-    proofs = evidence_of(found.pk for found in page if not found.is_link)
+    texts = [found for found in page if not found.is_link]
+    proofs, fresh = evidence_of(found.pk for found in texts), freshness_of_many(texts)
     given = {name: value for name, value in asdict(filters).items() if value}
     running = under_way(user, UNDER_WAY_SHOWN)
     context = {
-        "rows": [Row(found, proofs.get(found.pk)) for found in page],
+        "rows": [Row(found, proofs.get(found.pk), fresh.get(found.pk)) for found in page],
         "page": page,
         "filters": filters,
         "is_narrow": bool(given),

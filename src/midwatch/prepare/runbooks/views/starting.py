@@ -108,19 +108,20 @@ def start(request: HttpRequest, name: str) -> HttpResponse:
     if wish.incident is not None and not contribute.holds("incident.seen-by", (user, wish.incident)):
         raise Http404(_("There is no incident %d.") % wish.incident)
     document = _document(runbook)
-    values, problems = _values(document, wish)
+    labels = _labels(wish)
+    values, problems = _values(document, wish, labels)
     plan = _plan(document, wish, values) if not problems else []
     seal = _seal(runbook, wish, values)
     if request.method == "POST" and request.POST.get("do") == "start" and not problems:
         if request.POST.get("shown") == seal:
-            answer = _begin(request, runbook, wish, user)
+            answer = _begin(request, runbook, wish, labels, user)
             if answer is not None:
                 return answer
         else:
             messages.warning(request, _("This is what will run now. Look at it, then press again."))
     context = {
         "runbook": runbook,
-        "asked": _asked(document, wish, values, problems, user),
+        "asked": _asked(document, wish, values or labels_of(document, labels), problems, user),
         "wish": wish,
         "kinds": KINDS.items(),
         "steps": document.steps,
@@ -141,12 +142,25 @@ def _document(runbook: Runbook) -> Document:
         raise Http404(_("This runbook cannot be carried out as it is: %s") % error) from error
 
 
-def _values(document: Document, wish: Wish) -> tuple[dict[str, str], dict[str, str]]:
+def _values(document: Document, wish: Wish, labels: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The options' values, and what is wrong by the name of the option; "" for what belongs to none."""
     try:
-        return options.read(document.front.options, wish.given), {}
+        return options.read(document.front.options, wish.given, labels), {}
     except OptionsError as error:
         return {}, {problem.option: problem.text for problem in error.problems}
+
+
+def _labels(wish: Wish) -> dict[str, str]:
+    """Of the alert that it is started for: they fill options. A higher room knows them."""
+    if wish.alert is None:
+        return {}
+    pairs = (line.partition("=") for line in contribute.exports("alert.labels", wish.alert))
+    return {name: value for name, _equals, value in pairs}
+
+
+def labels_of(document: Document, labels: Mapping[str, str]) -> dict[str, str]:
+    """What the form begins with."""
+    return options.filled(document.front.options, labels)
 
 
 def _plan(document: Document, wish: Wish, values: Mapping[str, str]) -> list[Planned]:
@@ -175,8 +189,10 @@ def _seal(runbook: Runbook, wish: Wish, values: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def _begin(request: HttpRequest, runbook: Runbook, wish: Wish, user: User) -> HttpResponse | None:
-    reference = actions.Reference(incident_number=wish.incident, alert_number=wish.alert)
+def _begin(
+    request: HttpRequest, runbook: Runbook, wish: Wish, labels: Mapping[str, str], user: User
+) -> HttpResponse | None:
+    reference = actions.Reference(incident_number=wish.incident, alert_number=wish.alert, labels=labels)
     try:
         made = actions.start(
             runbook,
