@@ -168,7 +168,7 @@ class Captures:
         return dict(self._values)
 
 
-CAPTURE_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
+CAPTURE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 
 
 def problems_of_captures(settings: Mapping[str, Any]) -> list[str]:
@@ -178,7 +178,7 @@ def problems_of_captures(settings: Mapping[str, Any]) -> list[str]:
     if not isinstance(given, Mapping) or not all(isinstance(words, str) and words.strip() for words in given.values()):
         return ['captures: write {"NAME": "the words before the value"}']
     return [
-        f"captures: {name!r} is no name; write A to Z, 0 to 9 and _"
+        f"captures: {name!r} is no name; write letters, digits, dashes and _"
         for name in given
         if not CAPTURE_NAME.fullmatch(str(name))
     ]
