@@ -67,6 +67,7 @@ def test_the_alert_shows_them_and_takes_one_tap(
         answer = client.post(f"/alerts/{alert.number}/runbook", {"runbook": "open", "said": said}, follow=True)
         assert "Thank you" in answer.content.decode()
     assert feedback_counts(runbooks[0]) == {"wrong": 1}, "the last word counts"
+    assert "it was wrong once" in client.get("/runbooks/open").content.decode(), "its owners see it"
     client.post(f"/alerts/{alert.number}/runbook", {"runbook": "open", "said": "dropped"})
     client.post(f"/alerts/{alert.number}/runbook", {"runbook": "gone", "said": "helped"})
     client.post(f"/alerts/{alert.number}/runbook", {"said": "helped"})

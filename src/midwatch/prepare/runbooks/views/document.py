@@ -25,6 +25,7 @@ from midwatch.prepare.runbooks.actions import change_step_switch
 from midwatch.prepare.runbooks.document import Document, DocumentError, Step, parse
 from midwatch.prepare.runbooks.models import Revision, Runbook, StepSwitch
 from midwatch.prepare.runbooks.queries import Proof, evidence, evidence_of_steps
+from midwatch.prepare.runbooks.queries.answering import feedback_counts
 from midwatch.prepare.runbooks.queries.listing import ExecutionFilter, executions
 from midwatch.prepare.runbooks.queries.trusting import freshness_of, open_proposals
 from midwatch.prepare.runbooks.views.acting import leads
@@ -53,6 +54,7 @@ def runbook_page(request: HttpRequest, name: str) -> HttpResponse:
     runbook = runbook_or_404(user, name)
     context: dict[str, Any] = {
         "runbook": runbook,
+        "feedback": feedback_counts(runbook),
         "may_edit": may_edit_team(user, runbook.team),
         "may_start": runbook.is_active and _may_start(user, runbook, whole_number(request.GET.get("incident", ""))),
         "started_for": _started_for(request),
