@@ -212,6 +212,8 @@ class Executions:
             self._woken.clear()
             while not self._stop.is_set() and guarded("steps", self._round, otherwise=0):
                 pass
+            if not self._stop.is_set():  # here too: a tick that is busy with other things delays no take-over
+                guarded("lost steps", _take_over, otherwise=None)
 
     def _round(self) -> int:
         close_old_connections()
@@ -252,6 +254,11 @@ class Executions:
             guarded("steps to stop", partial(_stop_unwanted, recorders, claims), otherwise=None)
             for recorder in recorders:
                 recorder.flush()
+
+
+def _take_over() -> None:
+    if hold.gate() is None:
+        actions.take_over_lost()
 
 
 def _renewed(claims: Mapping[int, int]) -> bool:
