@@ -188,6 +188,13 @@ def test_every_event_of_the_outbox_has_a_reaction_and_is_documented() -> None:
         assert name in page, f"{name} is not documented"
 
 
+def test_no_view_takes_the_name_of_what_every_page_has() -> None:
+    """`page` is who looks, where they are and the navigation; a list of that name leaves a page without any."""
+    views = [path for path in modules() if "views" in (*path.parts, path.stem)]
+    taking = [name_of(path) for path in views if re.search(r'"page": (?!PageContext|\()', path.read_text())]
+    assert not taking, f"call it something else in {taking}"
+
+
 def test_our_javascript_stays_small() -> None:
     files = [path for path in (SRC / "web" / "static").rglob("*.js") if "vendor" not in path.parts]
     assert sum(len(path.read_text("utf-8").splitlines()) for path in files) <= OWN_JAVASCRIPT_LINES_MAX

@@ -38,8 +38,8 @@ def item_list(request: HttpRequest) -> HttpResponse:
     shown = request.GET.get("show", "open")
     if shown not in SHOWN:
         raise Http404
-    page = Paginator(_shown(user, shown), PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"page": page, "shown": shown, "today": clock.now().date(), "may_act": user.may_act}
+    listed = Paginator(_shown(user, shown), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"listed": listed, "shown": shown, "today": clock.now().date(), "may_act": user.may_act}
     return render(request, "actions/list.html", context)
 
 

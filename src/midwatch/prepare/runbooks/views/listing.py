@@ -46,14 +46,14 @@ def filters_from(query: QueryDict) -> RunbookFilter:
 def runbook_list(request: HttpRequest) -> HttpResponse:
     user = viewer(request)
     filters = filters_from(request.GET)
-    page = Paginator(runbooks(user, filters), PAGE_SIZE).get_page(request.GET.get("page"))
-    texts = [found for found in page if not found.is_link]
+    listed = Paginator(runbooks(user, filters), PAGE_SIZE).get_page(request.GET.get("page"))
+    texts = [found for found in listed if not found.is_link]
     proofs, fresh = evidence_of(found.pk for found in texts), freshness_of_many(texts)
     given = {name: value for name, value in asdict(filters).items() if value}
     running = under_way(user, UNDER_WAY_SHOWN)
     context = {
-        "rows": [Row(found, proofs.get(found.pk), fresh.get(found.pk)) for found in page],
-        "page": page,
+        "rows": [Row(found, proofs.get(found.pk), fresh.get(found.pk)) for found in listed],
+        "listed": listed,
         "filters": filters,
         "is_narrow": bool(given),
         "here": f"{reverse('runbooks:list')}?{urlencode(given)}",
