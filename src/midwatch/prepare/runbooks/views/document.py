@@ -23,10 +23,11 @@ from midwatch.people.viewing import viewer
 from midwatch.prepare.runbooks import differences, permits
 from midwatch.prepare.runbooks.actions import change_step_switch
 from midwatch.prepare.runbooks.document import Document, DocumentError, Step, parse
-from midwatch.prepare.runbooks.models import Revision, Runbook, StepSwitch
+from midwatch.prepare.runbooks.models import Revision, Runbook, StepSwitch, TriggeredBy
 from midwatch.prepare.runbooks.queries import Proof, evidence, evidence_of_steps
 from midwatch.prepare.runbooks.queries.answering import feedback_counts
 from midwatch.prepare.runbooks.queries.listing import ExecutionFilter, executions
+from midwatch.prepare.runbooks.queries.rails import Asked, why_not_start
 from midwatch.prepare.runbooks.queries.trusting import freshness_of, open_proposals
 from midwatch.prepare.runbooks.views.acting import leads
 from midwatch.prepare.runbooks.views.common import runbook_or_404
@@ -67,6 +68,7 @@ def runbook_page(request: HttpRequest, name: str) -> HttpResponse:
             "proof": evidence(runbook),
             "freshness": freshness_of(runbook),
             "proposals": open_proposals(runbook),
+            "waits": why_not_start(Asked(runbook, TriggeredBy.SCHEDULE)),
             "execution_rows": execution_rows(list(found)),
             "revisions": list(Revision.objects.filter(runbook=runbook).defer("body").order_by("-number")[:5]),
         }
