@@ -74,7 +74,7 @@ def start(args: Namespace) -> int:
             raise VerbError(f"{clean(pair, 80)!r} is no option: write NAME=VALUE")
         given[name] = value
     try:
-        listed = _listed(runbook)
+        listed = choices.listed_of(runbook)
         made = actions.start(
             runbook,
             given,
@@ -137,12 +137,6 @@ def _answer(args: Namespace, row: StepRun, by: Actor) -> None:
         actions.decide_unknown(row, by, args.verdict, reason=args.reason)
     else:
         actions.answer(row, by, args.verdict, seen=args.seen, reason=args.reason)
-
-
-def _listed(runbook: Runbook) -> dict[str, tuple[str, ...]]:
-    if runbook.current is None:
-        return {}
-    return choices.listed(parse(runbook.current.body).front.options, is_trusted=runbook.is_trusted)
 
 
 def _reference(args: Namespace) -> Reference:

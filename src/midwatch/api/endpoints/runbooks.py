@@ -19,7 +19,7 @@ from midwatch.api.shapes import runbooks as shapes
 from midwatch.core.actor import Actor
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of, may_edit_team
-from midwatch.prepare.runbooks import actions, permits
+from midwatch.prepare.runbooks import actions, choices, permits
 from midwatch.prepare.runbooks.actions.by_hand import write_runbook
 from midwatch.prepare.runbooks.models import (
     Execution,
@@ -151,6 +151,7 @@ def start_execution(request: HttpRequest, response: HttpResponse, name: str, wan
                 reference=reference,
                 start_at_step=wanted.start_at_step,
                 only_targets=wanted.only_targets,
+                listed=choices.listed_of(runbook),
             )
         )
     except OptionsError as error:

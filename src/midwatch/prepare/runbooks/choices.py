@@ -8,6 +8,8 @@ from typing import Final
 
 from midwatch.core import net
 from midwatch.core.text import clean
+from midwatch.prepare.runbooks.document import parse
+from midwatch.prepare.runbooks.models import Runbook
 from midwatch.prepare.runbooks.options import CHOICES_MAX, VALUE_MAX, Option
 
 BYTES_MAX: Final = 256 * 1024
@@ -22,6 +24,13 @@ def listed(options: Sequence[Option], *, is_trusted: bool) -> dict[str, tuple[st
     """By option: what its address answers now. `is_trusted`: the runbook came from configuration as code, so that the
     address may be private. Never inside a transaction. Raises `ChoicesError`."""
     return {option.name: _choices(option, is_trusted) for option in options if option.values_url}
+
+
+def listed_of(runbook: Runbook) -> dict[str, tuple[str, ...]]:
+    """For a start: asked only when an option of its text wants it."""
+    if runbook.current is None:
+        return {}
+    return listed(parse(runbook.current.body).front.options, is_trusted=runbook.is_trusted)
 
 
 def listed_or_none(options: Sequence[Option], *, is_trusted: bool) -> tuple[dict[str, tuple[str, ...]], list[str]]:

@@ -21,7 +21,7 @@ from midwatch.core.text import clean, whole_number
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of
 from midwatch.people.viewing import viewer
-from midwatch.prepare.runbooks import actions, options, permits, rendering
+from midwatch.prepare.runbooks import actions, choices, options, permits, rendering
 from midwatch.prepare.runbooks.document import Document, DocumentError, Step, parse
 from midwatch.prepare.runbooks.models import ExecutionKind, Runbook
 from midwatch.prepare.runbooks.options import Option, OptionsError
@@ -201,6 +201,7 @@ def _begin(
             kind=wish.kind,
             reference=reference,
             start_at_step=wish.from_step,
+            listed=choices.listed_of(runbook),
         )
     except ValueError as refusal:
         messages.error(request, str(refusal))
