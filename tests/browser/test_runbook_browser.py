@@ -89,7 +89,7 @@ def test_two_people_do_it_and_a_third_one_looks(browser: Browser, live: Streamin
     make_runbook(world, body=FULL_BODY)
     with (
         looking(browser, PHONE_LIGHT, live.url, session(world.cy)) as starts,
-        looking(browser, DESKTOP_LIGHT, live.url, session(world.bo), screens=BOTH) as approves,
+        looking(browser, DESKTOP_LIGHT, live.url, session(world.bo)) as approves,
         looking(browser, PHONE_DARK, live.url, session(world.vi)) as looks,
     ):
         page = starts.page
