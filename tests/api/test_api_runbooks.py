@@ -51,6 +51,18 @@ def test_a_runbook_is_written_and_read(bo: Api, written: dict[str, Any]) -> None
     assert "line" in problem(wrong, 409, "refused")["detail"]
 
 
+def test_without_a_digest_what_stands_there_now_is_meant(bo: Api, written: dict[str, Any]) -> None:
+    number = started(bo)["number"]
+    assert bo.post(f"/executions/{number}/steps/look/done").json()["wanted"]["acts"][0] == "run"
+    assert bo.post(f"/executions/{number}/steps/clean/run", {}).json()["steps"][1]["state"] == "queued"
+
+
+@pytest.mark.parametrize("name", ["calendar", "freezes", "stopped"])
+def test_a_runbook_is_not_called_as_an_address_is(bo: Api, name: str) -> None:
+    made = bo.post("/runbooks", {"name": name, "team": "payments", "body": BODY})
+    assert "give the runbook another name" in problem(made, 409, "refused")["detail"]
+
+
 def test_an_execution_from_its_start_to_its_end(bo: Api, written: dict[str, Any]) -> None:
     made = started(bo)
     number = made["number"]

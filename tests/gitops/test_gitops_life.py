@@ -435,7 +435,15 @@ def test_an_installation_without_code_survives_a_first_bad_configuration(tmp_pat
 
 def args(directory: Path | None, **options: object) -> Namespace:
     return Namespace(
-        **{"directory": directory, "owner": "config", "prune": False, "json": False, "with_contacts": False, **options}
+        **{
+            "directory": directory,
+            "owner": "config",
+            "prune": False,
+            "json": False,
+            "with_contacts": False,
+            "offline": False,
+            **options,
+        }
     )
 
 

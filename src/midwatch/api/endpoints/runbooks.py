@@ -67,7 +67,8 @@ class ExecutionIn(Body):
 
 
 class ActIn(Body):
-    """`digest`: of what was shown; run, approve and refuse need it. `body`: of an edit. `seen`: what one saw."""
+    """`digest`: of what was shown, so that something else is refused; without it what stands there now is meant.
+    `body`: of an edit. `seen`: what one saw."""
 
     seen: Annotated[str, Field(max_length=20_000)] = ""
     reason: Reason = ""
@@ -242,12 +243,12 @@ def _step(execution: Execution, step: str) -> StepRun:
     openapi_extra=ACTS,
     summary="Say something to a step: done, failed, skip, run, approve, refuse, again, check, edit",
 )
-def act_on_step(request: HttpRequest, number: int, step: str, act: str, said: ActIn) -> Any:
+def act_on_step(request: HttpRequest, number: int, step: str, act: str, said: ActIn | None = None) -> Any:
     """`step`: its id or its name. Answers with the execution as it is then."""
     execution = seen(request, number)
     row = _step(execution, step)
     user, by = caller_of(request), acting(request)
-    do = _acts(row, user, by, said).get(act)
+    do = _acts(row, user, by, said or ActIn()).get(act)
     if do is None:
         raise not_found("act", act[:40])
     if act not in ("approve", "refuse") and not permits.may_carry_out(user, execution, leads):
@@ -258,21 +259,22 @@ def act_on_step(request: HttpRequest, number: int, step: str, act: str, said: Ac
 
 def _acts(row: StepRun, user: User, by: Actor, said: ActIn) -> Mapping[str, Callable[[], None]]:
     is_in_doubt = row.state == StepState.UNKNOWN
+    digest = said.digest or row.digest
 
     def answered(verdict: str) -> None:
         if is_in_doubt:
             actions.decide_unknown(row, by, verdict, reason=said.reason)
         else:
-            actions.answer(row, by, verdict, seen=said.seen, reason=said.reason, digest=said.digest)
+            actions.answer(row, by, verdict, seen=said.seen, reason=said.reason, digest=digest)
 
     def voted(verdict: str) -> None:
-        actions.approve(row, by, verdict, digest=said.digest, note=said.reason, leads=leads)
+        actions.approve(row, by, verdict, digest=digest, note=said.reason, leads=leads)
 
     return {
         "done": partial(answered, "done"),
         "failed": partial(answered, "failed"),
-        "skip": partial(actions.answer, row, by, "skip", seen=said.seen, reason=said.reason, digest=said.digest),
-        "run": partial(actions.press_run, row, by, digest=said.digest),
+        "skip": partial(actions.answer, row, by, "skip", seen=said.seen, reason=said.reason, digest=digest),
+        "run": partial(actions.press_run, row, by, digest=digest),
         "approve": partial(voted, "approved"),
         "refuse": partial(voted, "refused"),
         "again": partial(actions.decide_unknown, row, by, "again", reason=said.reason),

@@ -43,12 +43,17 @@ class RunbookFields:
     is_active: bool = True
 
 
+TAKEN = frozenset({"calendar", "stopped", "stop", "release", "freezes"})  # /api/v1/runbooks/calendar is no runbook
+
+
 def save_runbook(name: str, fields: RunbookFields, by: Actor, *, mark: Mark | None = None) -> Runbook:
     """Make it, or change what is said about the one of this name. Its text is written by `revise`.
 
     Raises ValueError with a sentence; a `FromCodeError` when it comes from configuration as code.
     """
     check_name(name)
+    if name in TAKEN:
+        raise ValueError(f"{name} is a word of the API's addresses: give the runbook another name")
     values = _values(name, fields)
     now = clock.now()
     with transaction.atomic():
