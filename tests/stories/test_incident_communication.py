@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import transaction
+from django.test import Client
 
 from midwatch.catalog.models import ChangeEvent, Service
 from midwatch.core import clock, net
@@ -27,6 +28,7 @@ from midwatch.respond.incidents.models import (
     UpdateDelivery,
 )
 from midwatch.respond.incidents.queries import commander_of
+from midwatch.respond.incidents.queries.room import heard_of
 from midwatch.settings import settings
 from stories.phones import refuses, unreachable
 from stories.story import Phone, Story
@@ -151,6 +153,24 @@ def test_what_the_ic_writes_themselves_goes_out_at_once(story: Story) -> None:
     )
     assert update.state == "published"
     assert "update: monitoring: It works." in words(incident)
+
+
+def test_the_room_says_how_clients_were_kept_informed(story: Story) -> None:
+    ana, *_ = on_call(story)
+    incident = declared(story, ana)
+    assert heard_of(incident, clock.now()) == []
+    for minutes in (7, 31):
+        clock.forward(timedelta(minutes=minutes))
+        actions.compose_update(incident, Composed("monitoring", external_text="It works.", targets=PAGES), ana.actor)
+    clock.forward(timedelta(minutes=5))
+    ((audience, kept),) = heard_of(incident, clock.now())
+    assert (audience, kept.updates) == ("external", 2)
+    assert (kept.first_after, kept.longest) == (timedelta(minutes=7), timedelta(minutes=31))
+    client = Client()
+    with transaction.atomic():
+        client.force_login(ana.user)
+    page = client.get(f"/incidents/{incident.number}").content.decode()
+    assert "Clients: 2 updates, the first after 7 min, longest silence 31 min" in page
 
 
 def test_stakeholders_hear_by_mail_and_webhook_each_in_the_words_for_them(story: Story) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from midwatch.core import topics
 from midwatch.people.models import User
 from midwatch.prepare.runbooks.queries import Answer, runbooks_for
+from midwatch.respond.incidents.cadence import Adherence, adherence
 from midwatch.respond.incidents.models import (
     AffectedClient,
     AffectedService,
+    Audience,
     Channel,
     Entry,
     Evidence,
@@ -22,12 +25,14 @@ from midwatch.respond.incidents.models import (
     Responder,
     Task,
     Update,
+    UpdateState,
 )
 from midwatch.respond.incidents.queries.finding import visible_to
 
 ENTRIES_MAX = 200
 PRESENT_MAX = 20
 UPDATES_SHOWN = 20
+UPDATES_MEASURED_MAX = 1_000
 RUNBOOK_ALERTS_MAX = 5  # alerts of an incident whose runbooks are looked for
 RUNBOOKS_SHOWN = 8
 
@@ -103,6 +108,25 @@ def channels_of(incident: Incident) -> list[Channel]:
 def updates_of(incident: Incident) -> list[Update]:
     """Newest first."""
     return list(Update.objects.filter(incident=incident).order_by("-id")[:UPDATES_SHOWN])
+
+
+def heard_of(incident: Incident, now: datetime) -> list[tuple[str, Adherence]]:
+    """(audience, how it was kept informed), from the start of the incident to its end or now; audiences that heard of it."""
+    published = list(
+        Update.objects.filter(incident=incident, state=UpdateState.PUBLISHED)
+        .exclude(published_at=None)
+        .values_list("published_at", "internal_text", "external_text")[:UPDATES_MEASURED_MAX]
+    )
+    until = incident.resolved_at or now
+    heard = {
+        Audience.INTERNAL: [at for at, internal, _external in published if at and internal],
+        Audience.EXTERNAL: [at for at, _internal, external in published if at and external],
+    }
+    return [
+        (str(audience.value), adherence(moments, incident.started_at, until))
+        for audience, moments in heard.items()
+        if moments
+    ]
 
 
 def present_people(incident: Incident) -> list[User]:

@@ -299,6 +299,7 @@ def _rail(request: HttpRequest, incident: Incident, user: User) -> dict[str, Any
         "services": list(Service.objects.order_by("name")[:CHOICES_MAX]),
         "schedules": list(Schedule.objects.order_by("name")[:CHOICES_MAX]),
         "updates": room.updates_of(incident),
+        "heard": room.heard_of(incident, clock.now()),
         "teams": list(Team.objects.order_by("name")[:CHOICES_MAX]),
         "rail_panels": panels("incident.side", request, incident),
     }
