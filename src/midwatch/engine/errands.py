@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from midwatch.core.guard import guarded
 from midwatch.engine import hold
@@ -26,6 +26,7 @@ POLL_SECONDS = 1.0
 SENDERS = 4
 STOP_SECONDS = 5.0
 NOTHING: Sequence[Any] = ()
+HELD: Any = object()  # the database could not say whether paging is on hold: nothing is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,44 @@ def run_due() -> int:
 
 
 class Runner:
-    """A thread and a few senders for one kind."""
+    """The senders of one kind. Each has a connection only while it does something."""
 
-    def __init__(self, errand: Errand) -> None:
+    def __init__(self, errand: Errand, on_done: Callable[[], None]) -> None:
         self._errand = errand
+        self._on_done = on_done
+        self._free = SENDERS
+        self._lock = threading.Lock()
+        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix=f"errand-{errand.name}")
+
+    def look(self) -> None:
+        """Claim what is due, never more than there are free senders, and hand it to them."""
+        if not self._free:
+            return
+        rows = guarded(self._errand.name, partial(self._errand.claim, self._free), otherwise=NOTHING)
+        with self._lock:
+            self._free -= len(rows)
+        for row in rows:
+            self._senders.submit(self._one, row)
+
+    def stop(self) -> None:
+        self._senders.shutdown(wait=False, cancel_futures=True)
+
+    def _one(self, row: Any) -> None:
+        guarded(self._errand.name, partial(self._errand.run, row), otherwise=None)
+        connections.close_all()
+        with self._lock:
+            self._free += 1
+        self._on_done()
+
+
+class Runners:
+    """One thread that looks at each kind in turn, on one connection: an installation has a hundred, and many nodes."""
+
+    def __init__(self, errands: Sequence[Errand] = ERRANDS) -> None:
         self._woken = threading.Event()
         self._stop = threading.Event()
-        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix=f"errand-{errand.name}")
-        self._thread = threading.Thread(target=self._run, name=f"errands-{errand.name}", daemon=True)
+        self._runners = [Runner(errand, self._woken.set) for errand in errands]
+        self._thread = threading.Thread(target=self._run, name="errands", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -80,48 +111,15 @@ class Runner:
     def stop(self) -> None:
         self._stop.set()
         self._woken.set()
-
-    def join(self, timeout_seconds: float) -> None:
-        self._thread.join(timeout_seconds)
-        self._senders.shutdown(wait=False, cancel_futures=True)
+        self._thread.join(STOP_SECONDS)
+        for runner in self._runners:
+            runner.stop()
 
     def _run(self) -> None:
         while not self._stop.is_set():
             self._woken.wait(POLL_SECONDS)
             self._woken.clear()
-            while not self._stop.is_set() and guarded(self._errand.name, self._round, otherwise=0):
-                pass
-
-    def _round(self) -> int:
-        close_old_connections()
-        if hold.gate() is not None:
-            return 0
-        rows = self._errand.claim(SENDERS)
-        wait([self._senders.submit(self._one, row) for row in rows])
-        return len(rows)
-
-    def _one(self, row: Any) -> None:
-        close_old_connections()
-        guarded(self._errand.name, partial(self._errand.run, row), otherwise=None)
-        close_old_connections()
-
-
-class Runners:
-    """One runner for each errand there is."""
-
-    def __init__(self, errands: Sequence[Errand] = ERRANDS) -> None:
-        self._runners = [Runner(errand) for errand in errands]
-
-    def start(self) -> None:
-        for runner in self._runners:
-            runner.start()
-
-    def wake(self) -> None:
-        for runner in self._runners:
-            runner.wake()
-
-    def stop(self) -> None:
-        for runner in self._runners:
-            runner.stop()
-        for runner in self._runners:
-            runner.join(STOP_SECONDS / len(self._runners))
+            close_old_connections()
+            if not self._stop.is_set() and guarded("errands", hold.gate, otherwise=HELD) is None:
+                for runner in self._runners:
+                    runner.look()
