@@ -7,6 +7,7 @@ addresses need no rule of their own: the resolver turns them into the address th
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import threading
 from dataclasses import dataclass
@@ -61,6 +62,9 @@ def split_url(url: str) -> tuple[Url, str, str, int]:
         raise AddressRefused(f"the address is longer than {URL_CHARACTERS_MAX} characters: give a shorter one")
     if not url.isprintable() or any(character.isspace() or character == "\\" for character in url):
         raise AddressRefused("the address holds a space, a backslash or a control character: write it without")
+    # Before the parser, which writes accents as xn--... itself, but only where a further package is installed.
+    if not re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].isascii():
+        raise AddressRefused("the address names a host with accents: write its xn--... form")
     try:
         parsed = parse_url(url)
     except LocationParseError:
@@ -71,10 +75,6 @@ def split_url(url: str) -> tuple[Url, str, str, int]:
     if scheme not in {"http", "https"} or not parsed.host:
         raise AddressRefused("the address must begin with https:// or http:// and name a host")
     host = parsed.host.strip("[]").lower()
-    try:
-        host.encode("ascii")
-    except UnicodeEncodeError:
-        raise AddressRefused("the address names a host with accents: write its xn--... form") from None
     if "%" in host:
         raise AddressRefused("the address names a network interface: give an address without %")
     if parsed.port == 0:
