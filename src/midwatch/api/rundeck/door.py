@@ -7,8 +7,6 @@ clients send `null`) is not read.
 from __future__ import annotations
 
 import re
-import threading
-from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,8 +18,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 
 from midwatch.api.body import refuse_unstorable
 from midwatch.api.problems import ProblemError
-from midwatch.core import clock
 from midwatch.core.actor import Actor
+from midwatch.core.pace import WINDOW_SECONDS, Pace
 from midwatch.people import tokens
 from midwatch.people.actions import authenticate_token
 from midwatch.people.models import Team, User
@@ -31,8 +29,7 @@ from midwatch.settings import settings
 VERSION, VERSION_MIN = 59, 14
 TOKEN_MAX = 500
 BODY_MAX = 2 * 1024**2
-REQUESTS_MAX, WINDOW_SECONDS = 1_200, 60.0  # of one token and process: Ansible and exporters ask often
-TOKENS_KEPT_MAX = 5_000
+REQUESTS_MAX = 1_200  # of one token and process: Ansible and exporters ask often
 PAGE_MAX = 1_000
 ALL = "*"
 _PATH = re.compile(r"api/(\d{1,3})(?:/(.*))?", re.S)
@@ -117,32 +114,6 @@ class Asked:
             raise Refused(403, "viewers look; ask an administrator to make you a member", "unauthorized")
 
 
-class Pace:
-    """How often a token asks. Kept by digest, the least used forgotten first."""
-
-    def __init__(self) -> None:
-        self._asked: OrderedDict[str, deque[float]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def is_too_fast(self, token: str) -> bool:
-        now = clock.monotonic()
-        with self._lock:
-            moments = self._asked.pop(token, deque())
-            while moments and now - moments[0] > WINDOW_SECONDS:
-                moments.popleft()
-            is_over = len(moments) >= REQUESTS_MAX
-            if not is_over:
-                moments.append(now)
-            self._asked[token] = moments
-            while len(self._asked) > TOKENS_KEPT_MAX:
-                self._asked.popitem(last=False)
-        return is_over
-
-    def forget(self) -> None:
-        with self._lock:
-            self._asked.clear()
-
-
 pace = Pace()
 
 
@@ -200,7 +171,7 @@ def _user(request: HttpRequest) -> User:
     if user is None:
         # 403, as Rundeck: its clients read that word as "the token is not right".
         raise Refused(403, "send a token of yours as X-Rundeck-Auth-Token; the settings make one", "unauthorized")
-    if pace.is_too_fast(tokens.digest(token)):
+    if pace.is_too_fast(tokens.digest(token), at_most=REQUESTS_MAX):
         raise Refused(429, f"at most {REQUESTS_MAX} requests in {WINDOW_SECONDS:g} seconds")
     return user
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse, QueryDict
 
-from midwatch.core import clock
 from midwatch.core.actor import Actor
+from midwatch.core.pace import WINDOW_SECONDS, Pace
 from midwatch.people import tokens
 from midwatch.people.actions import authenticate_token
 from midwatch.people.models import User
@@ -25,8 +23,7 @@ from midwatch.people.queries import actor_of, may_edit_team
 from midwatch.respond.statuspage.models import Page
 
 TOKEN_MAX = 500
-REQUESTS_MAX, WINDOW_SECONDS = 300, 60.0  # of one token and process; Statuspage allows 60
-TOKENS_KEPT_MAX = 5_000
+REQUESTS_MAX = 300  # of one token and process; Statuspage allows 60
 DEPTH_MAX = 6
 _FORM_KEY = re.compile(r"\[([^\]]*)\]")
 Json = dict[str, Any]
@@ -56,32 +53,6 @@ class Asked:
         if not isinstance(found, dict):
             raise Refused(422, f"{key} is missing: send an object under it")
         return found
-
-
-class Pace:
-    """How often a token asks. Kept by digest, the least used forgotten first."""
-
-    def __init__(self) -> None:
-        self._asked: OrderedDict[str, deque[float]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def is_too_fast(self, token: str) -> bool:
-        now = clock.monotonic()
-        with self._lock:
-            moments = self._asked.pop(token, deque())
-            while moments and now - moments[0] > WINDOW_SECONDS:
-                moments.popleft()
-            is_over = len(moments) >= REQUESTS_MAX
-            if not is_over:
-                moments.append(now)
-            self._asked[token] = moments
-            while len(self._asked) > TOKENS_KEPT_MAX:
-                self._asked.popitem(last=False)
-        return is_over
-
-    def forget(self) -> None:
-        with self._lock:
-            self._asked.clear()
 
 
 pace = Pace()
@@ -130,7 +101,7 @@ def _user(request: HttpRequest) -> User:
         raise Refused(
             401, "Could not authenticate: send `Authorization: OAuth TOKEN`, a token of yours from the settings"
         )
-    if pace.is_too_fast(tokens.digest(token)):
+    if pace.is_too_fast(tokens.digest(token), at_most=REQUESTS_MAX):
         raise Refused(429, f"at most {REQUESTS_MAX} requests in {WINDOW_SECONDS:g} seconds")
     return user
 
