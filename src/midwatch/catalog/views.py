@@ -26,7 +26,7 @@ from midwatch.core.render import page_or_partial
 from midwatch.core.text import clean
 from midwatch.people.models import Team
 from midwatch.people.queries import actor_of, may_edit_team
-from midwatch.people.viewing import acting_user, editable_teams, editing_user, viewer
+from midwatch.people.viewing import acting_user, editable_teams, editing_user, teams_for_new, viewer
 
 PAGE_SIZE = 100
 TEAMS_MAX = 500
@@ -107,9 +107,7 @@ def hours_sentence(service: Service) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     user = acting_user(request)
-    teams = editable_teams(user)
-    if not teams:
-        raise PermissionDenied(_("A service belongs to a team, and you are in none: ask an administrator."))
+    teams = teams_for_new(user, _("A service belongs to a team, and you are in none: ask an administrator."))
     if request.method != "POST":
         return _form(request, ServiceForm(teams=teams, initial={"team": request.GET.get("team", "")}))
     form = ServiceForm(request.POST, teams=teams)

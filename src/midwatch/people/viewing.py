@@ -34,6 +34,22 @@ def editing_user(request: HttpRequest, team: Team) -> User:
     return user
 
 
+def administering_user(request: HttpRequest) -> User:
+    """The same, when they are an administrator."""
+    user = acting_user(request)
+    if not user.is_administrator:
+        raise PermissionDenied(_("Administrators do this."))
+    return user
+
+
+def teams_for_new(user: User, if_none: str) -> list[Team]:
+    """The teams that something new may belong to. In none of them: refused with the sentence `if_none`."""
+    teams = editable_teams(user)
+    if not teams:
+        raise PermissionDenied(if_none)
+    return teams
+
+
 def editable_teams(user: User) -> list[Team]:
     """The teams whose things this person may edit."""
     if not user.may_act:

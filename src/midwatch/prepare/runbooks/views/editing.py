@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from midwatch.core.actor import Actor
 from midwatch.core.render import is_partial
 from midwatch.people.queries import actor_of
-from midwatch.people.viewing import acting_user, editable_teams, editing_user, viewer
+from midwatch.people.viewing import acting_user, editable_teams, editing_user, teams_for_new, viewer
 from midwatch.prepare.runbooks.actions.by_hand import read_text, write_runbook
 from midwatch.prepare.runbooks.document import DocumentError
 from midwatch.prepare.runbooks.document import sentence as sentence_of
@@ -31,9 +31,7 @@ from midwatch.prepare.runbooks.views.document import blocks_of
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     user = acting_user(request)
-    teams = editable_teams(user)
-    if not teams:
-        raise PermissionDenied(_("A runbook belongs to a team, and you are in none: ask an administrator."))
+    teams = teams_for_new(user, _("A runbook belongs to a team, and you are in none: ask an administrator."))
     if request.method != "POST":
         initial = {"team": request.GET.get("team", ""), "body": START, "is_active": True}
         return _page(request, RunbookForm(teams=teams, is_new=True, initial=initial))

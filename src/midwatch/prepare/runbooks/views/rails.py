@@ -6,7 +6,6 @@ from datetime import datetime
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,7 +16,7 @@ from midwatch.catalog.models import Service
 from midwatch.core.zones import comes_at
 from midwatch.people.models import Team, User
 from midwatch.people.queries import actor_of
-from midwatch.people.viewing import acting_user, viewer
+from midwatch.people.viewing import acting_user, administering_user, viewer
 from midwatch.prepare.runbooks.actions import rails
 from midwatch.prepare.runbooks.models import Freeze
 from midwatch.prepare.runbooks.queries.rails import brake, freezes
@@ -63,7 +62,7 @@ def stop(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def release(request: HttpRequest) -> HttpResponse:
-    user = _administrator(request)
+    user = administering_user(request)
     try:
         rails.release_everything(actor_of(user, "web"), request.POST.get("reason", ""))
     except ValueError as refusal:
@@ -76,7 +75,7 @@ def release(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def add_freeze(request: HttpRequest) -> HttpResponse:
-    user = _administrator(request)
+    user = administering_user(request)
     given = request.POST
     try:
         fields = rails.FreezeFields(
@@ -98,7 +97,7 @@ def add_freeze(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def end_freeze(request: HttpRequest, pk: int) -> HttpResponse:
-    user = _administrator(request)
+    user = administering_user(request)
     freeze = Freeze.objects.filter(pk=pk).first() if pk <= NUMBER_MAX else None
     if freeze is None:
         raise Http404(_("There is no such freeze."))
@@ -120,13 +119,6 @@ def _moment(text: str, user: User) -> datetime:
     if wall.tzinfo is not None or not 1971 <= wall.year <= 2199:
         raise ValueError(_("Write a day and a time between 1971 and 2199, without offset."))
     return comes_at(wall, user.time_zone)
-
-
-def _administrator(request: HttpRequest) -> User:
-    user = acting_user(request)
-    if not user.is_administrator:
-        raise PermissionDenied(_("Administrators do this."))
-    return user
 
 
 def _back() -> HttpResponse:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,7 +14,7 @@ from midwatch.core import clock
 from midwatch.core.text import clean
 from midwatch.people.models import Team, User
 from midwatch.people.queries import actor_of
-from midwatch.people.viewing import acting_user, viewer
+from midwatch.people.viewing import administering_user, viewer
 from midwatch.prepare.runbooks.actions.runners import create_runner, delete_runner, renew_token, turn_off_runner
 from midwatch.prepare.runbooks.models import Runner
 from midwatch.prepare.runbooks.queries.runners import runners_seen, stranded_steps
@@ -47,7 +46,7 @@ def _page(request: HttpRequest, user: User, *, made: str = "", token: str = "") 
 @login_required
 @require_POST
 def create(request: HttpRequest) -> HttpResponse:
-    user = _administrator(request)
+    user = administering_user(request)
     team = Team.objects.filter(name=request.POST.get("team", "").replace("\0", "")).first()
     tags = clean(request.POST.get("tags", ""), 1_000, is_one_line=True).replace(",", " ").split()
     try:
@@ -62,7 +61,7 @@ def create(request: HttpRequest) -> HttpResponse:
 @require_POST
 def change(request: HttpRequest, pk: int, do: str) -> HttpResponse:
     """token, off or remove."""
-    user = _administrator(request)
+    user = administering_user(request)
     runner = Runner.objects.filter(pk=pk).first() if pk <= NUMBER_MAX else None
     if runner is None:
         raise Http404(_("There is no such runner."))
@@ -78,13 +77,6 @@ def change(request: HttpRequest, pk: int, do: str) -> HttpResponse:
     else:
         raise Http404(_("There is no such act."))
     return _back()
-
-
-def _administrator(request: HttpRequest) -> User:
-    user = acting_user(request)
-    if not user.is_administrator:
-        raise PermissionDenied(_("Administrators do this."))
-    return user
 
 
 def _back() -> HttpResponse:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -19,7 +18,7 @@ from midwatch.core import clock
 from midwatch.core.render import is_partial, page_or_partial
 from midwatch.people.models import Team
 from midwatch.people.queries import actor_of
-from midwatch.people.viewing import acting_user, editable_teams
+from midwatch.people.viewing import acting_user, teams_for_new
 from midwatch.respond.oncall import actions, forms, resolve
 from midwatch.respond.oncall.models import Schedule
 from midwatch.respond.oncall.queries import named
@@ -41,9 +40,7 @@ class FirstShift:
 def create(request: HttpRequest) -> HttpResponse:
     """`do`: preview (what htmx asks at each change), turns (room for more people), save."""
     user = acting_user(request)
-    teams = editable_teams(user)
-    if not teams:
-        raise PermissionDenied(_("A schedule belongs to a team, and you are in none: ask an administrator."))
+    teams = teams_for_new(user, _("A schedule belongs to a team, and you are in none: ask an administrator."))
     chosen = request.POST.get("team") or request.GET.get("team", "")
     team = next((team for team in teams if team.name == chosen), teams[0])
     groups = forms.people_groups(team)

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from midwatch.core.render import page_or_partial
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of, may_edit_team
-from midwatch.people.viewing import acting_user, editable_teams, editing_user, viewer
+from midwatch.people.viewing import acting_user, editable_teams, editing_user, teams_for_new, viewer
 from midwatch.respond.statuspage import actions, queries
 from midwatch.respond.statuspage.forms import ComponentForm, PageForm, initial_of, initial_of_component
 from midwatch.respond.statuspage.links import public_url
@@ -91,9 +90,7 @@ def page_detail(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     user = acting_user(request)
-    teams = editable_teams(user)
-    if not teams:
-        raise PermissionDenied(_("A status page belongs to a team, and you are in none: ask an administrator."))
+    teams = teams_for_new(user, _("A status page belongs to a team, and you are in none: ask an administrator."))
     if request.method != "POST":
         return shown(request, "statuspage/edit.html", {"form": PageForm(teams=teams)})
     form = PageForm(request.POST, teams=teams)
