@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from midwatch.core.differences import Line
 from midwatch.learn.postmortems import sections
 from midwatch.learn.postmortems.blameless import lint
-from midwatch.learn.postmortems.sections import Line, TemplateError, clean, differences, is_written, missing, newest
+from midwatch.learn.postmortems.sections import TemplateError, clean, differences, is_written, missing, newest
 
 
 def test_every_template_is_read_and_its_file_says_its_version() -> None:
@@ -64,4 +65,5 @@ def test_differences_are_lines() -> None:
     old = "one\ntwo\nthree\nfour\nfive\nsix\nseven"
     assert differences(old, old) == []
     assert differences("a\nb", "a\nc") == [Line(" ", "a"), Line("-", "b"), Line("+", "c")]
+    assert differences("-- x\nb", "b") == [Line("-", "-- x"), Line(" ", "b")]  # no head of a file, a line that looks so
     assert Line("@", "") in differences(old, old.replace("one", "1").replace("seven", "7"))

@@ -5,7 +5,6 @@ A template is a file of this package, `packs/NAME-VERSION.yaml`. A post-mortem k
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import yaml
+
+from midwatch.core.differences import Line, between
 
 Kind = Literal["text", "timeline", "clients", "why", "actions"]
 KINDS: Final[Mapping[str, Kind]] = {
@@ -122,25 +123,6 @@ def missing(template: Template, texts: Mapping[str, str], answered: Sequence[str
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a difference: "+" is new, "-" is gone, " " stays, "@" stands for lines left out."""
-
-    sign: Literal["+", "-", " ", "@"]
-    text: str
-
-
-def differences(old: str, new: str, *, context: int = 2) -> list[Line]:
+def differences(old: str, new: str) -> list[Line]:
     """Between two revisions of a text, at most DIFF_LINES_MAX lines."""
-    found: list[Line] = []
-    before, after = old.splitlines()[:DIFF_LINES_MAX], new.splitlines()[:DIFF_LINES_MAX]
-    for line in difflib.unified_diff(before, after, lineterm="", n=context):
-        if line.startswith(("---", "+++")) and not found:
-            continue
-        if line.startswith("@@"):
-            if found:
-                found.append(Line("@", ""))
-            continue
-        sign = line[:1]
-        found.append(Line("+" if sign == "+" else "-" if sign == "-" else " ", line[1:]))
-    return found[:DIFF_LINES_MAX]
+    return between(old, new, lines_max=DIFF_LINES_MAX)

@@ -10,10 +10,11 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from midwatch.core.differences import Line
 from midwatch.core.text import whole_number
 from midwatch.learn.postmortems.models import Revision
 from midwatch.learn.postmortems.queries import EXTERNAL, template_of
-from midwatch.learn.postmortems.sections import Line, differences
+from midwatch.learn.postmortems.sections import differences
 from midwatch.learn.postmortems.views.common import postmortem_or_404
 from midwatch.people.viewing import viewer
 

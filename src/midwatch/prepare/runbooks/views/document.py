@@ -16,11 +16,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from midwatch.core import differences
 from midwatch.core.text import whole_number
 from midwatch.people.models import User
 from midwatch.people.queries import actor_of, may_edit_team
 from midwatch.people.viewing import viewer
-from midwatch.prepare.runbooks import differences, permits
+from midwatch.prepare.runbooks import permits
 from midwatch.prepare.runbooks.actions import change_step_switch
 from midwatch.prepare.runbooks.document import Document, DocumentError, Step, parse
 from midwatch.prepare.runbooks.models import Revision, Runbook, StepSwitch, TriggeredBy
@@ -35,6 +36,7 @@ from midwatch.prepare.runbooks.views.listing import execution_rows
 
 EXECUTIONS_SHOWN = 10
 REVISIONS_SHOWN = 20
+DIFF_LINES_MAX = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ def history(request: HttpRequest, name: str) -> HttpResponse:
     rows = list(found[: REVISIONS_SHOWN + 1])
     older = [*rows[1:], None] if len(rows) <= REVISIONS_SHOWN else rows[1:]
     changes = [
-        Change(one, differences.between(previous.body if previous else "", one.body))
+        Change(one, differences.between(previous.body if previous else "", one.body, lines_max=DIFF_LINES_MAX))
         for one, previous in zip(rows[:REVISIONS_SHOWN], older, strict=False)
     ]
     context = {

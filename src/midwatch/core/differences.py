@@ -6,7 +6,6 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal
 
-LINES_MAX = 3_000  # of each text; comparing takes the square of it at worst
 CONTEXT = 2
 
 
@@ -18,10 +17,11 @@ class Line:
     text: str
 
 
-def between(old: str, new: str) -> list[Line]:
-    """The lines that differ with two around them; at most `LINES_MAX`."""
+def between(old: str, new: str, *, lines_max: int) -> list[Line]:
+    """The lines that differ with two around them; `lines_max` of each text and of the answer: comparing takes the square
+    of it at worst."""
     found: list[Line] = []
-    before, after = old.splitlines()[:LINES_MAX], new.splitlines()[:LINES_MAX]
+    before, after = old.splitlines()[:lines_max], new.splitlines()[:lines_max]
     for number, line in enumerate(difflib.unified_diff(before, after, lineterm="", n=CONTEXT)):
         if number < 2:  # the names of two files
             continue
@@ -31,4 +31,4 @@ def between(old: str, new: str) -> list[Line]:
             continue
         sign = line[:1]
         found.append(Line("+" if sign == "+" else "-" if sign == "-" else " ", line[1:]))
-    return found[:LINES_MAX]
+    return found[:lines_max]
