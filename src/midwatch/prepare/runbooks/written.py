@@ -18,7 +18,7 @@ from midwatch.people.managed import Mark
 from midwatch.people.models import Team, User
 from midwatch.prepare.runbooks import document, front
 from midwatch.prepare.runbooks.actions.by_hand import executors
-from midwatch.prepare.runbooks.actions.documents import RunbookFields, delete_runbook, revise, save_runbook
+from midwatch.prepare.runbooks.actions.documents import delete_runbook, fields_of, revise, save_runbook
 from midwatch.prepare.runbooks.document import Document, DocumentError
 from midwatch.prepare.runbooks.models import Execution, Runbook
 
@@ -91,19 +91,8 @@ def write(
 ) -> Runbook:
     """Save a normal form. `text`: the document as it was written, "" to make one. Raises ValueError with a sentence."""
     about = front.front_of(spec)
-    fields = RunbookFields(
-        team=team,
-        title=about.title,
-        service=service,
-        owner=owner,
-        type=about.type,
-        url=about.url,
-        is_public=about.is_public,
-        matchers=[matcher.as_json() for matcher in about.alerts],
-        scenarios=about.scenarios,
-        concurrency_max=about.concurrency,
-        is_active=spec.get("isActive", True),
-    )
+    is_active = spec.get("isActive", True)
+    fields = fields_of(about, team, title=about.title, service=service, owner=owner, is_active=is_active)
     with transaction.atomic():
         runbook = save_runbook(name, fields, by, mark=mark)
         if not about.url:

@@ -11,7 +11,7 @@ from midwatch.core.actor import Actor
 from midwatch.core.integration import runners
 from midwatch.people.models import Team, User
 from midwatch.people.queries import active_people
-from midwatch.prepare.runbooks.actions.documents import RunbookFields, revise, save_runbook
+from midwatch.prepare.runbooks.actions.documents import fields_of, revise, save_runbook
 from midwatch.prepare.runbooks.document import Document, parse
 from midwatch.prepare.runbooks.models import Runbook
 
@@ -32,19 +32,8 @@ def write_runbook(name: str, text: str, team: Team, by: Actor, *, note: str = ""
     front = document.front
     if front.team and front.team != team.name:
         raise ValueError(f"team: the text says {front.team}, and {team.name} is chosen: make them one")
-    fields = RunbookFields(
-        team=team,
-        title=document.title,
-        service=_service(front.service),
-        owner=_owner(front.owner),
-        type=front.type,
-        url=front.url,
-        is_public=front.is_public,
-        matchers=[matcher.as_json() for matcher in front.alerts],
-        scenarios=front.scenarios,
-        concurrency_max=front.concurrency,
-        is_active=is_active,
-    )
+    service, owner = _service(front.service), _owner(front.owner)
+    fields = fields_of(front, team, title=document.title, service=service, owner=owner, is_active=is_active)
     with transaction.atomic():
         runbook = save_runbook(name, fields, by)
         if not runbook.is_link:

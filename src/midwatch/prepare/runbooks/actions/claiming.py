@@ -271,18 +271,26 @@ def _cut(pieces: Iterable[Piece]) -> Iterable[Piece]:
             yield Piece(text[start : start + CHUNK_CHARACTERS_MAX], stream, piece.target)
 
 
+def _mine(step_run: int, fence: int) -> tuple[Execution, list[StepRun], StepRun] | None:
+    """(its execution, locked, all of that one's steps, the step) while it runs under this fence; None when the claim is
+    lost. In the caller's transaction."""
+    execution_id = StepRun.objects.filter(pk=step_run).values_list("execution_id", flat=True).first()
+    if execution_id is None:
+        return None
+    execution = carrying.hold(execution_id)
+    rows = carrying.rows_of(execution)
+    row = next(one for one in rows if one.pk == step_run)
+    return (execution, rows, row) if row.fence == fence and row.state == StepState.RUNNING else None
+
+
 def finish(step_run: int, fence: int, outcome: Outcome) -> bool:
     """How it ended. False, and nothing is written, when the claim is lost."""
     now = clock.now()
     with transaction.atomic():
-        execution_id = StepRun.objects.filter(pk=step_run).values_list("execution_id", flat=True).first()
-        if execution_id is None:
+        mine = _mine(step_run, fence)
+        if mine is None:
             return False
-        execution = carrying.hold(execution_id)
-        rows = carrying.rows_of(execution)
-        row = next(one for one in rows if one.pk == step_run)
-        if row.fence != fence or row.state != StepState.RUNNING:
-            return False
+        execution, rows, row = mine
         settled = machine.ran(
             carrying.fact_of(row),
             row.verifying,  # type: ignore[arg-type]  # a column of these words
@@ -376,13 +384,10 @@ def abandon(step_run: int, fence: int, why: str) -> bool:
     """Whoever runs it stops before its end, and says so: as if its lease had run out now. False when it is not theirs."""
     now = clock.now()
     with transaction.atomic():
-        execution_id = StepRun.objects.filter(pk=step_run).values_list("execution_id", flat=True).first()
-        if execution_id is None:
+        mine = _mine(step_run, fence)
+        if mine is None:
             return False
-        execution = carrying.hold(execution_id)
-        row = next(one for one in carrying.rows_of(execution) if one.pk == step_run)
-        if row.fence != fence or row.state != StepState.RUNNING:
-            return False
+        execution, _, row = mine
         _lose(execution, row, now, why)
     return True
 

@@ -16,6 +16,7 @@ from midwatch.core.actor import Actor
 from midwatch.core.text import clean
 from midwatch.people.managed import Mark, check_name, guard, mark_values
 from midwatch.people.models import Team, User
+from midwatch.prepare.runbooks.front import Front
 from midwatch.prepare.runbooks.models import Revision, Runbook, RunbookType, StepSwitch
 from midwatch.prepare.runbooks.models.documents import BODY_MAX, TITLE_MAX
 
@@ -41,6 +42,25 @@ class RunbookFields:
     scenarios: Sequence[str] = ()
     concurrency_max: int = 1
     is_active: bool = True
+
+
+def fields_of(
+    front: Front, team: Team, *, title: str, service: Service | None, owner: User | None, is_active: bool
+) -> RunbookFields:
+    """What stands at the top of a text, as columns."""
+    return RunbookFields(
+        team=team,
+        title=title,
+        service=service,
+        owner=owner,
+        type=front.type,
+        url=front.url,
+        is_public=front.is_public,
+        matchers=[matcher.as_json() for matcher in front.alerts],
+        scenarios=front.scenarios,
+        concurrency_max=front.concurrency,
+        is_active=is_active,
+    )
 
 
 TAKEN = frozenset({"calendar", "stopped", "stop", "release", "freezes"})  # /api/v1/runbooks/calendar is no runbook
