@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from django.db import transaction
+import pytest
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from api_world import World
 from midwatch.people.models import User
@@ -86,3 +88,13 @@ def test_an_alert_fills_the_options(world: World, as_: As) -> None:
     with transaction.atomic():
         Alert.objects.filter(pk=alert.pk).update(labels=hostile)
     assert "rm -rf" not in cy.get(f"/runbooks/restart-checkout/start?alert={alert.number}").content.decode()
+
+
+@pytest.mark.parametrize("address", ["/", "/runbooks", "/executions"])
+def test_lists_leave_the_texts_where_they_are(as_: As, world: World, address: str) -> None:
+    """Each may be half a megabyte, and a page of them would be read by everybody who has Now open."""
+    make_execution(world)
+    with CaptureQueriesContext(connection) as asked:
+        page = as_(world.cy).get(address).content.decode()
+    assert "Restart" in page
+    assert not [one["sql"] for one in asked.captured_queries if 'runbooks_revision"."body' in one["sql"]]

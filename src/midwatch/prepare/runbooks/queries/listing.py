@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
+from midwatch.core.statements import Select
 from midwatch.core.text import whole_number
 from midwatch.people.models import User
 from midwatch.prepare.runbooks.models import Execution, ExecutionState, Runbook, StepRun, StepState
@@ -28,7 +29,7 @@ class RunbookFilter:
 
 
 def runbooks(viewer: User, by: RunbookFilter) -> QuerySet[Runbook]:
-    found = visible_to(viewer).order_by("title", "name")
+    found = visible_to(viewer).defer("current__body").order_by("title", "name")
     if by.state != "all":
         found = found.filter(is_active=by.state != "off")
     if by.team:
@@ -57,9 +58,14 @@ class ExecutionFilter:
         return bool(self.state or self.kind or self.runbook or self.team or self.q)
 
 
+def _rows(viewer: User) -> QuerySet[Execution]:
+    """Without the texts that they were carried out by: a page of lists would read megabytes."""
+    return visible_executions(viewer).defer("revision__body")
+
+
 def executions(viewer: User, by: ExecutionFilter) -> QuerySet[Execution]:
     """A page of them: `.filter(number__lt=...)[:50]`."""
-    found = visible_executions(viewer)
+    found = _rows(viewer)
     if by.state == "under-way":
         found = found.filter(state__in=UNDER_WAY)
     elif by.state:
@@ -78,17 +84,20 @@ def executions(viewer: User, by: ExecutionFilter) -> QuerySet[Execution]:
     return found
 
 
+_ANY_UNDER_WAY = Select(lambda: Execution.objects.filter(state__in=UNDER_WAY).values_list("pk", flat=True)[:1])
+
+
 def under_way(viewer: User, limit: int) -> list[Execution]:
-    """What runs or waits, the newest first."""
-    return list(visible_executions(viewer).filter(state__in=UNDER_WAY)[:limit])
+    """What runs or waits, the newest first. Everybody who has Now open asks every five seconds, mostly for nothing."""
+    return list(_rows(viewer).filter(state__in=UNDER_WAY)[:limit]) if _ANY_UNDER_WAY() else []
 
 
 def of_incident(viewer: User, number: int, limit: int) -> list[Execution]:
-    return list(visible_executions(viewer).filter(incident_number=number)[:limit])
+    return list(_rows(viewer).filter(incident_number=number)[:limit])
 
 
 def of_alert(viewer: User, number: int, limit: int) -> list[Execution]:
-    return list(visible_executions(viewer).filter(alert_number=number)[:limit])
+    return list(_rows(viewer).filter(alert_number=number)[:limit])
 
 
 def steps_of(execution: Execution) -> list[StepRun]:

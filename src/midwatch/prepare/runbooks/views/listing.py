@@ -48,7 +48,8 @@ def runbook_list(request: HttpRequest) -> HttpResponse:
     filters = filters_from(request.GET)
     listed = Paginator(runbooks(user, filters), PAGE_SIZE).get_page(request.GET.get("page"))
     texts = [found for found in listed if not found.is_link]
-    proofs, fresh = evidence_of(found.pk for found in texts), freshness_of_many(texts)
+    proofs = evidence_of(found.pk for found in texts)
+    fresh = freshness_of_many(texts, proofs)
     given = {name: value for name, value in asdict(filters).items() if value}
     running = under_way(user, UNDER_WAY_SHOWN)
     context = {
