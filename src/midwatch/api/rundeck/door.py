@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 
-from midwatch.api.body import refuse_unstorable
+from midwatch.api.body import decode, refuse_unstorable
 from midwatch.api.problems import ProblemError
 from midwatch.core.actor import Actor
 from midwatch.core.pace import WINDOW_SECONDS, Pace
@@ -137,7 +136,7 @@ def understood(request: HttpRequest, path: str) -> Asked:
         version=version,
         words=words,
         query=_query(request.GET),
-        given=_given(raw, kind, request, files),
+        given=_given(raw, kind, files),
         raw=raw,
         content_type=kind,
         accept=request.headers.get("Accept", "").lower()[:500],
@@ -211,21 +210,20 @@ def _raw(request: HttpRequest) -> tuple[bytes, dict[str, bytes]]:
         raise too_large from error
 
 
-def _given(raw: bytes, kind: str, request: HttpRequest, files: Mapping[str, bytes]) -> Json:
+def _given(raw: bytes, kind: str, files: Mapping[str, bytes]) -> Json:
     """A JSON object or a form; {} of everything else, which is then read from `raw`."""
-    if kind == "application/x-www-form-urlencoded":
-        found: Any = QueryDict(raw, encoding="utf-8").dict()
-    elif files:
-        found = {name: data.decode("utf-8", "replace") for name, data in files.items() if len(data) <= 10_000}
-    elif kind.endswith("json") and raw.strip():
-        try:
-            found = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            raise Refused(400, "the body is no JSON") from error
-    else:
-        return {}
+    found: Any
     try:
-        refuse_unstorable(found, "body")
+        if kind.endswith("json") and raw.strip():
+            found = decode(raw)
+        elif kind == "application/x-www-form-urlencoded":
+            found = QueryDict(raw, encoding="utf-8").dict()
+            refuse_unstorable(found, "body")
+        elif files:
+            found = {name: data.decode("utf-8", "replace") for name, data in files.items() if len(data) <= 10_000}
+            refuse_unstorable(found, "body")
+        else:
+            return {}
     except ProblemError as problem:
         raise Refused(400, problem.detail) from problem
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
