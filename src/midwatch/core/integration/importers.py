@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from midwatch.core.foreign import ForeignFile
 
@@ -67,8 +67,3 @@ class Importer(Protocol):
         """Pure, and never raises: what cannot become a runbook is refused with its reason, the rest goes on."""
 
     # Optional: exported(runbooks: Sequence[Mapping]) -> list   (the way back, in the product's own shape)
-
-
-def as_mapping(one: Mapped) -> Mapping[str, Any]:
-    """For JSON."""
-    return {"part": one.part, "became": one.word, "note": one.note}

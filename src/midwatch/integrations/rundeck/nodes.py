@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-LEGACY = ("hostname", "name", "tags", "os-name", "os-family", "os-arch", "os-version")
 _KEYS = {
     "name": "nodename",
     "os-name": "osName",

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-HOLD_DEFAULT = timedelta(seconds=60)
 HOLD_MAX = timedelta(minutes=5)
 COUNTED = timedelta(hours=24)
 FIXES_MAX = 2  # of one key in 24 h; the third pages anyway

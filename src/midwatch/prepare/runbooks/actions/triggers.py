@@ -92,21 +92,6 @@ def create_trigger(name: str, fields: TriggerFields, by: Actor) -> tuple[Trigger
     return made, token
 
 
-def change_trigger(trigger: Trigger, fields: TriggerFields, by: Actor) -> Trigger:
-    """Its kind stays: make another one for another kind. Raises ValueError with a sentence."""
-    values = _values(fields)
-    if fields.kind != trigger.kind:
-        raise ValueError(f"{trigger} is of kind {trigger.kind}: make another trigger for another kind")
-    with transaction.atomic():
-        current = Trigger.objects.select_for_update().get(pk=trigger.pk)
-        for key, new in values.items():
-            setattr(current, key, new)
-        current.due_at = _next(current, clock.now())
-        current.save(update_fields=[*values, "due_at"])
-        audit.record(by, "change", "runbook trigger", trigger.name, _facts(fields))
-    return current
-
-
 def delete_trigger(trigger: Trigger, by: Actor) -> None:
     with transaction.atomic():
         audit.record(by, "delete", "runbook trigger", trigger.name)

@@ -96,10 +96,6 @@ def of_incident(viewer: User, number: int, limit: int) -> list[Execution]:
     return list(_rows(viewer).filter(incident_number=number)[:limit])
 
 
-def of_alert(viewer: User, number: int, limit: int) -> list[Execution]:
-    return list(_rows(viewer).filter(alert_number=number)[:limit])
-
-
 def steps_of(execution: Execution) -> list[StepRun]:
     """In order, without what only the chosen one needs."""
     return list(StepRun.objects.filter(execution=execution).defer("rendered", "values", "seen").order_by("position"))

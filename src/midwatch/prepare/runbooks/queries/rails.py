@@ -122,7 +122,3 @@ def target_waits_until(targets: Sequence[str], now: datetime) -> tuple[datetime,
 def may_run_by_itself(runbook: Runbook) -> bool:
     """Whether `auto` steps run without a person: its text was reviewed as configuration as code, or somebody allowed it."""
     return runbook.is_trusted or Permit.objects.filter(runbook=runbook).exists()
-
-
-def permit_of(runbook: Runbook) -> Permit | None:
-    return Permit.objects.filter(runbook=runbook).first()
