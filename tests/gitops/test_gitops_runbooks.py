@@ -12,8 +12,8 @@ from midwatch.core.written.problems import ConfigurationError
 from midwatch.gitops.actions import apply, apply_text, plan, plan_text
 from midwatch.gitops.exporting import export, export_texts
 from midwatch.people.managed import FromCodeError
+from midwatch.prepare.runbooks.actions.written import save_text
 from midwatch.prepare.runbooks.models import Revision, Runbook
-from midwatch.prepare.runbooks.written import save_text
 
 pytestmark = pytest.mark.django_db
 BY = Actor("Test", "web")

@@ -11,9 +11,9 @@ from django.test import Client
 from api_world import BY, World
 from midwatch.core import clock
 from midwatch.people.models import User
+from midwatch.prepare.runbooks.actions.written import save_text
 from midwatch.prepare.runbooks.models import Feedback, Runbook
 from midwatch.prepare.runbooks.queries.answering import feedback_counts
-from midwatch.prepare.runbooks.written import save_text
 from midwatch.respond.alerts.models import Alert
 from midwatch.respond.notify.models import Delivery, DeliveryKind
 from midwatch.respond.notify.tokens import digest_of, token_of

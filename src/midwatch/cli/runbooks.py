@@ -17,11 +17,11 @@ from midwatch.people.models import Team, User
 from midwatch.people.queries import may_edit_team
 from midwatch.prepare.runbooks import actions, choices, folder, permits, rendering
 from midwatch.prepare.runbooks.actions import Reference
+from midwatch.prepare.runbooks.actions.written import save_text
 from midwatch.prepare.runbooks.document import BODY_MAX, digest_of, parse
 from midwatch.prepare.runbooks.models import Execution, Runbook, StepRun
 from midwatch.prepare.runbooks.queries import execution as execution_of
 from midwatch.prepare.runbooks.queries import runbook_named
-from midwatch.prepare.runbooks.written import save_text
 from midwatch.respond.alerts.models import Alert
 
 FILES_MAX = 2_000

@@ -14,8 +14,8 @@ from midwatch.people.queries import actor_of
 from midwatch.prepare.runbooks import actions
 from midwatch.prepare.runbooks.actions import Reference
 from midwatch.prepare.runbooks.actions.feedback import give_feedback
+from midwatch.prepare.runbooks.actions.written import save_text
 from midwatch.prepare.runbooks.models import Execution, Runbook, StepRun, StepState
-from midwatch.prepare.runbooks.written import save_text
 from midwatch.respond.alerts.models import Alert
 
 DISK = """---

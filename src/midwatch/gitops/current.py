@@ -14,8 +14,8 @@ from midwatch.gitops import incidents
 from midwatch.gitops.schema.common import NOBODY
 from midwatch.people.models import ContactMethod, Managed, NotificationRule, Team, User
 from midwatch.people.queries import people
+from midwatch.prepare.runbooks.actions.written import spec_of
 from midwatch.prepare.runbooks.models import Runbook
-from midwatch.prepare.runbooks.written import spec_of
 from midwatch.respond.alerts.models import Source
 from midwatch.respond.escalation.models import EscalationPolicy, ServicePolicy, StepTarget, TeamPolicy
 from midwatch.respond.oncall.models import Layer, Schedule

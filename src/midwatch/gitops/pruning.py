@@ -19,8 +19,8 @@ from midwatch.gitops import incidents
 from midwatch.people import actions as people
 from midwatch.people.managed import Mark
 from midwatch.people.models import Managed, Team, User
+from midwatch.prepare.runbooks.actions.written import take_away
 from midwatch.prepare.runbooks.models import Runbook
-from midwatch.prepare.runbooks.written import take_away
 from midwatch.respond.alerts.actions import sources
 from midwatch.respond.alerts.models import OPEN, Alert, Source
 from midwatch.respond.escalation.actions import policies

@@ -20,8 +20,8 @@ from midwatch.gitops.schema.common import NOBODY
 from midwatch.people import actions as people
 from midwatch.people.managed import Mark
 from midwatch.people.models import Managed, Role, Team, User
+from midwatch.prepare.runbooks.actions.written import write
 from midwatch.prepare.runbooks.models import Runbook
-from midwatch.prepare.runbooks.written import write
 from midwatch.respond.alerts.actions import sources
 from midwatch.respond.alerts.models import Source
 from midwatch.respond.escalation.actions import policies
